@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+/*
+ * What the commands of the program `conntap` share.  A command is one file and one row
+ * of cli_commands[]; an option is one row of cli_options[] or a condition of the
+ * filter.
+ */
+#include <signal.h>
+#include <stdbool.h>
+
+#include "common/dump.h"
+#include "common/filter.h"
+#include "common/kernel.h"
+#include "plugins/export/output.h"
+
+/* Exit statuses; a signal's is 128 + its number. */
+enum {
+	CLI_OK = 0,
+	CLI_FAILED = 1, /* the kernel refused, or not all of it was done */
+	CLI_USAGE = 2,  /* the command line makes no sense; nothing was done */
+};
+
+/* Which commands an option is for: bits, one for each row of cli_commands[]. */
+enum {
+	CLI_LIST = 1 << 0,
+	CLI_XML = 1 << 1,
+	CLI_DELETE = 1 << 2,
+	CLI_COUNT = 1 << 3,
+	CLI_ALL = CLI_LIST | CLI_XML | CLI_DELETE | CLI_COUNT,
+};
+
+/* The command line, understood. */
+struct cli {
+	const struct cli_command *command;
+	struct ct_filter *filter;
+	const struct output *dialect;
+	bool kernel_filter;
+	bool quiet;
+	bool dry_run;
+	bool verbose;
+	bool help;
+	bool version;
+	unsigned int used; /* options that were given: bits of cli_options[] */
+};
+
+struct cli_command {
+	const char *name;
+	const char *summary;
+	const char *examples; /* lines for --help */
+	int (*run)(struct cli *cli);
+};
+
+struct cli_option {
+	const char *name;
+	char letter;
+	const char *argument; /* NULL: a flag */
+	const char *help;
+	unsigned int commands; /* CLI_* */
+	int (*set)(struct cli *cli, const char *value, struct ct_why *why);
+};
+
+/* Ends with a NULL name. */
+extern const struct cli_command cli_commands[];
+extern const struct cli_option cli_options[];
+
+/* The signal that asked for an end; 0 while none has. */
+extern volatile sig_atomic_t cli_stop;
+
+int cli_list(struct cli *cli);
+int cli_xml(struct cli *cli);
+int cli_delete(struct cli *cli);
+int cli_count(struct cli *cli);
+
+/* Reads the command line into *cli.  Returns CLI_OK, or CLI_USAGE after saying why. */
+int cli_parse(struct cli *cli, int argc, char **argv);
+
+/* The help of a command, or of the program when it is NULL. */
+void cli_help(const struct cli_command *command);
+
+/* One line on stderr: "conntap: …". */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says what could not be done, why, and what helps.  Returns CLI_FAILED. */
+int cli_failed(const char *what, int error);
+
+/*
+ * Opens ctnetlink and asks for the table's size; loads the kernel's module where it is
+ * missing and this is root.  Returns CLI_OK, or CLI_FAILED after saying why.
+ */
+int cli_open(struct ct_netlink **netlink, struct ct_kernel *kernel);
+
+/*
+ * Calls `flow_fn` for each flow that the command line's conditions choose.  Returns
+ * what ct_dump() returns, but CLI_FAILED (positive) when the table could not even be
+ * opened, which has been said.
+ */
+int cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
+	     struct ct_dump_result *result);
+
+/* Lists the chosen flows on stdout; `list` and `xml` are this. */
+int cli_show(struct cli *cli, const struct output *output);
+
+/*
+ * stdout as a text's sink: writes all of it or fails.  A closed pipe is -EPIPE, which
+ * is no error to speak of: cli_written() turns the text's final error into an exit
+ * status and says what has to be said.
+ */
+#define CLI_BUFFER (128 * 1024)
+int cli_write(const char *bytes, size_t size, void *unused);
+int cli_written(int error);
+
+/* The exit status of a command that `cli_stop` ended. */
+int cli_stopped(void);
+
+#endif

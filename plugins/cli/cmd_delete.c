@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conntap delete: the flows that meet the conditions, in batches, while they are read.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "common/change.h"
+
+struct deletion {
+	const struct cli *cli;
+	struct ct_netlink *netlink; /* NULL in a dry run */
+	struct ct_text text;
+	struct ct_flow *batch; /* CT_DELETE_MAX of them */
+	size_t batched;
+	uint64_t deleted;
+	uint64_t gone;
+	uint64_t refused;
+};
+
+static void
+put_line(struct ct_text *text, const char *verb, const struct ct_flow *flow)
+{
+	ct_text_bytes(text, verb, strlen(verb));
+	output_text_flow(text, flow);
+	ct_text_str(text, " (id ");
+	ct_text_u64(text, flow->id);
+	ct_text_str(text, ")\n");
+}
+
+static void
+say_refused(const struct ct_flow *flow, int error)
+{
+	char line[CT_TEXT_MIN] = "";
+	struct ct_text text;
+
+	ct_text_init(&text, line, sizeof(line) - 1, NULL, NULL);
+	output_text_flow(&text, flow);
+	*text.at = '\0';
+	cli_failed(line, error);
+}
+
+static void
+count_result(struct deletion *deletion, const struct ct_flow *flow, int result)
+{
+	if (result == 0) {
+		deletion->deleted++;
+		if (!deletion->cli->quiet)
+			put_line(&deletion->text, "Delete: ", flow);
+	} else if (result == -ENOENT) {
+		deletion->gone++;
+	} else {
+		/* All of a kind: the first one is told, the total tells of the others.
+		 */
+		if (deletion->refused++ == 0)
+			say_refused(flow, result);
+	}
+}
+
+static int
+delete_batch(struct deletion *deletion)
+{
+	int results[CT_DELETE_MAX];
+	int error = ct_delete(deletion->netlink, deletion->batch, deletion->batched,
+			      results);
+
+	if (error)
+		return error;
+	for (size_t i = 0; i < deletion->batched; i++)
+		count_result(deletion, &deletion->batch[i], results[i]);
+	deletion->batched = 0;
+	return 0;
+}
+
+static int
+take_flow(const struct ct_flow *flow, void *data)
+{
+	struct deletion *deletion = data;
+
+	if (!deletion->netlink) {
+		deletion->deleted++;
+		if (!deletion->cli->quiet)
+			put_line(&deletion->text, "Would delete: ", flow);
+		return 0;
+	}
+	deletion->batch[deletion->batched++] = *flow;
+	return deletion->batched == CT_DELETE_MAX ? delete_batch(deletion) : 0;
+}
+
+static void
+put_total(struct deletion *deletion)
+{
+	struct ct_text *text = &deletion->text;
+
+	ct_text_str(text, "Total: ");
+	ct_text_u64(text, deletion->deleted);
+	ct_text_str(text, deletion->netlink ? " connection(s) deleted"
+					    : " connection(s) would be deleted");
+	if (deletion->gone)
+		ct_text_printf(text, ", %llu already gone",
+			       (unsigned long long)deletion->gone);
+	if (deletion->refused)
+		ct_text_printf(text, ", %llu could not be deleted",
+			       (unsigned long long)deletion->refused);
+	ct_text_char(text, '\n');
+	ct_text_flush(text);
+}
+
+/*
+ * Deletes on a socket of its own, while the pass goes on.  That the output cannot be
+ * written ends nothing: people asked for the deletion.
+ */
+static int
+run(struct deletion *deletion, struct cli *cli)
+{
+	struct ct_dump_result result;
+	int status, written;
+
+	status = cli_pass(cli, true, take_flow, deletion, &result);
+	if (status == CLI_FAILED)
+		return status;
+	if ((status == 0 || status == -ECANCELED) && deletion->batched > 0) {
+		int error = delete_batch(deletion);
+
+		if (error)
+			status = -cli_failed("cannot delete", error);
+	}
+	put_total(deletion);
+	written = cli_written(deletion->text.error);
+	if (status == -ECANCELED)
+		return cli_stopped();
+	if (status != 0 || deletion->refused || result.malformed)
+		return CLI_FAILED;
+	return deletion->text.error == -EPIPE ? CLI_OK : written;
+}
+
+int
+cli_delete(struct cli *cli)
+{
+	struct deletion deletion = { .cli = cli };
+	char *buffer = malloc(CLI_BUFFER);
+	struct ct_kernel kernel;
+	int status = CLI_OK;
+
+	if (ct_filter_is_empty(cli->filter)) {
+		cli_say("delete: no condition was given; say which flows "
+			"(see conntap delete --help)");
+		free(buffer);
+		return CLI_USAGE;
+	}
+	deletion.batch = calloc(CT_DELETE_MAX, sizeof(*deletion.batch));
+	if (!buffer || !deletion.batch)
+		status = cli_failed("cannot start", -ENOMEM);
+	else if (!cli->dry_run)
+		status = cli_open(&deletion.netlink, &kernel);
+	if (status == CLI_OK) {
+		ct_text_init(&deletion.text, buffer, CLI_BUFFER, cli_write, NULL);
+		status = run(&deletion, cli);
+	}
+	ct_netlink_free(deletion.netlink);
+	free(deletion.batch);
+	free(buffer);
+	return status;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The program `conntap`: its commands, its options, its signals. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+volatile sig_atomic_t cli_stop;
+
+const struct cli_command cli_commands[] = {
+	{ "list", "print one line for each flow",
+	  "  conntap list --proto tcp --dport 80,443\n"
+	  "  conntap list --orig-src 192.168.0.0/16 --status unreplied\n",
+	  cli_list },
+	{ "xml", "print the flows as an XML document",
+	  "  conntap xml --any-nat > nat.xml\n"
+	  "  conntap xml --dialect flows --family ipv6\n",
+	  cli_xml },
+	{ "delete", "delete the flows that meet the conditions",
+	  "  conntap delete --orig-src 192.0.2.7 --dry-run\n"
+	  "  conntap delete --proto udp --dport domain --min-timeout 1m\n",
+	  cli_delete },
+	{ "count", "print how many flows there are",
+	  "  conntap count\n"
+	  "  conntap count --state SYN_SENT --any-addr 2001:db8::/32\n",
+	  cli_count },
+	{ .name = NULL },
+};
+
+static int
+set_kernel_filter(struct cli *cli, const char *value, struct ct_why *why)
+{
+	(void)value;
+	(void)why;
+	cli->kernel_filter = true;
+	return 0;
+}
+
+static int
+set_dialect(struct cli *cli, const char *value, struct ct_why *why)
+{
+	cli->dialect = output_dialect(value);
+	if (!cli->dialect)
+		return ct_parse_failed(
+			why, "%.100s is not a dialect (conntracks or flows)", value);
+	return 0;
+}
+
+static int
+set_dry_run(struct cli *cli, const char *value, struct ct_why *why)
+{
+	(void)value;
+	(void)why;
+	cli->dry_run = true;
+	return 0;
+}
+
+static int
+set_quiet(struct cli *cli, const char *value, struct ct_why *why)
+{
+	(void)value;
+	(void)why;
+	cli->quiet = true;
+	return 0;
+}
+
+static int
+set_verbose(struct cli *cli, const char *value, struct ct_why *why)
+{
+	(void)value;
+	(void)why;
+	cli->verbose = true;
+	return 0;
+}
+
+static int
+set_help(struct cli *cli, const char *value, struct ct_why *why)
+{
+	(void)value;
+	(void)why;
+	cli->help = true;
+	return 0;
+}
+
+static int
+set_version(struct cli *cli, const char *value, struct ct_why *why)
+{
+	(void)value;
+	(void)why;
+	cli->version = true;
+	return 0;
+}
+
+const struct cli_option cli_options[] = {
+	{ "dialect", 0, "DIALECT",
+	  "conntracks (default), or flows as conntrack(8) has them", CLI_XML,
+	  set_dialect },
+	{ "dry-run", 0, NULL, "say what would be deleted, delete nothing", CLI_DELETE,
+	  set_dry_run },
+	{ "quiet", 0, NULL, "print no line for each deleted flow", CLI_DELETE,
+	  set_quiet },
+	{ "kernel-filter", 0, NULL,
+	  "let the kernel leave out what it can; on a large table a search that "
+	  "matches "
+	  "little delays packets",
+	  CLI_ALL, set_kernel_filter },
+	{ "verbose", 'v', NULL, "say more: limits, skipped repetitions", CLI_ALL,
+	  set_verbose },
+	{ "help", 'h', NULL, "explain the program, or a command", CLI_ALL, set_help },
+	{ "version", 'V', NULL, "print the version", CLI_ALL, set_version },
+	{ .name = NULL },
+};
+
+/* The first signal asks; a second one, with its default action, ends the program. */
+static void
+on_signal(int number)
+{
+	cli_stop = number;
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction stop = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	/* A closed pipe shows as the error of a write. */
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static int
+help_or_version(const struct cli *cli)
+{
+	if (cli->help)
+		cli_help(cli->command);
+	else
+		printf("conntap %s\n", CONNTAP_VERSION);
+	return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct cli cli = { .dialect = &output_xml };
+	int status;
+
+	cli.filter = ct_filter_new();
+	if (!cli.filter)
+		return cli_failed("cannot start", -ENOMEM);
+	status = cli_parse(&cli, argc, argv);
+	if (status == CLI_OK && (cli.help || cli.version)) {
+		status = help_or_version(&cli);
+	} else if (status == CLI_OK) {
+		catch_signals();
+		status = cli.command->run(&cli);
+	}
+	ct_filter_free(cli.filter);
+	return status;
+}

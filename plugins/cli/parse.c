@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* argv → struct cli.  getopt_long() gets its list from our two tables. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+/* What getopt_long() returns for an entry: its place in these tables. */
+enum {
+	OPTION_BASE = 0x100,
+	CONDITION_BASE = 0x200,
+	LONG_MAX_COUNT = 256,
+};
+
+struct tables {
+	struct option longs[LONG_MAX_COUNT];
+	size_t count;
+	char shorts[128];
+	size_t shorts_size;
+};
+
+static void
+add_long(struct tables *tables, const char *name, int has_arg, int value)
+{
+	if (name && tables->count < LONG_MAX_COUNT - 1)
+		tables->longs[tables->count++] = (struct option){ .name = name,
+								  .has_arg = has_arg,
+								  .val = value };
+}
+
+static void
+add_short(struct tables *tables, char letter, int has_arg)
+{
+	if (!letter || tables->shorts_size + 4 > sizeof(tables->shorts))
+		return;
+	tables->shorts[tables->shorts_size++] = letter;
+	/* A short option's bare argument is looked for by optional_value(). */
+	if (has_arg == required_argument)
+		tables->shorts[tables->shorts_size++] = ':';
+	tables->shorts[tables->shorts_size] = '\0';
+}
+
+static void
+fill_tables(struct tables *tables)
+{
+	memset(tables, 0, sizeof(*tables));
+	tables->shorts[tables->shorts_size++] = ':'; /* tell missing from unknown */
+	for (int i = 0; cli_options[i].name; i++) {
+		int has_arg = cli_options[i].argument ? required_argument : no_argument;
+
+		add_long(tables, cli_options[i].name, has_arg, OPTION_BASE + i);
+		add_short(tables, cli_options[i].letter, has_arg);
+	}
+	for (int i = 0; ct_conditions[i].name; i++) {
+		const struct ct_condition *condition = &ct_conditions[i];
+		int has_arg = condition->bare ? optional_argument : required_argument;
+
+		add_long(tables, condition->name, has_arg, CONDITION_BASE + i);
+		add_long(tables, condition->alias[0], has_arg, CONDITION_BASE + i);
+		add_long(tables, condition->alias[1], has_arg, CONDITION_BASE + i);
+		add_short(tables, condition->letter, has_arg);
+	}
+}
+
+static int
+usage_error(const char *name, const char *why)
+{
+	cli_say("%s: %s", name, why);
+	return CLI_USAGE;
+}
+
+/* The table's value for a short option's letter. */
+static int
+value_of_letter(int letter)
+{
+	for (int i = 0; cli_options[i].name; i++)
+		if (cli_options[i].letter == letter)
+			return OPTION_BASE + i;
+	for (int i = 0; ct_conditions[i].name; i++)
+		if (ct_conditions[i].letter == letter)
+			return CONDITION_BASE + i;
+	return -1;
+}
+
+/* "--src-nat 192.0.2.1" and "--src-nat list": the next word is ours if it can be. */
+static const char *
+optional_value(int argc, char **argv)
+{
+	struct ct_addr_range unused_range;
+	struct ct_why unused;
+
+	if (optarg || optind >= argc ||
+	    ct_parse_addr(argv[optind], &unused_range, &unused) < 0)
+		return optarg;
+	return argv[optind++];
+}
+
+static int
+take(struct cli *cli, int value, const char *name, int argc, char **argv)
+{
+	struct ct_why why;
+	int error;
+
+	if (value >= CONDITION_BASE) {
+		const struct ct_condition *condition =
+			&ct_conditions[value - CONDITION_BASE];
+		const char *argument =
+			condition->bare ? optional_value(argc, argv) : optarg;
+
+		error = ct_filter_add(cli->filter, condition, argument, &why);
+	} else {
+		cli->used |= 1u << (value - OPTION_BASE);
+		error = cli_options[value - OPTION_BASE].set(cli, optarg, &why);
+	}
+	if (error == -ENOMEM)
+		return cli_failed("cannot read the command line", error);
+	return error ? usage_error(name, why.text) : CLI_OK;
+}
+
+/* getopt_long() could make nothing of this word. */
+static int
+refuse(int result, char **argv)
+{
+	char letter[] = { '-', (char)optopt, '\0' };
+	bool is_short = optopt > 0 && optopt < OPTION_BASE;
+	const char *name = is_short ? letter : argv[optind - 1];
+
+	if (result == ':')
+		return usage_error(name, "a value is missing (see conntap --help)");
+	if (optopt >= OPTION_BASE) /* a long flag that was given a value */
+		return usage_error(name, "takes no value");
+	return usage_error(name,
+			   "no such option, or short for several (see conntap --help)");
+}
+
+static int
+parse_options(struct cli *cli, int argc, char **argv)
+{
+	struct tables tables;
+	int result, index, status = CLI_OK;
+
+	fill_tables(&tables);
+	opterr = 0;
+	while (status == CLI_OK) {
+		char name[64];
+
+		index = -1;
+		result = getopt_long(argc, argv, tables.shorts, tables.longs, &index);
+		if (result == -1)
+			break;
+		if (result == '?' || result == ':')
+			return refuse(result, argv);
+		if (result < OPTION_BASE) {
+			snprintf(name, sizeof(name), "-%c", result);
+			result = value_of_letter(result);
+		} else {
+			snprintf(name, sizeof(name), "--%s", tables.longs[index].name);
+		}
+		status = take(cli, result, name, argc, argv);
+	}
+	return status;
+}
+
+static int
+find_command(struct cli *cli, int argc, char **argv)
+{
+	if (optind == argc) {
+		if (cli->help || cli->version)
+			return CLI_OK;
+		return usage_error(
+			"no command",
+			"say list, xml, delete or count (see conntap --help)");
+	}
+	for (int i = 0; cli_commands[i].name; i++)
+		if (strcmp(argv[optind], cli_commands[i].name) == 0)
+			cli->command = &cli_commands[i];
+	if (!cli->command)
+		return usage_error(argv[optind],
+				   "is not a command (list, xml, delete or count)");
+	if (optind + 1 < argc)
+		return usage_error(argv[optind + 1],
+				   "one word too many (conditions begin with --)");
+	return CLI_OK;
+}
+
+static int
+check_applicable(const struct cli *cli)
+{
+	char name[64];
+
+	for (int i = 0; cli->command && cli_options[i].name; i++) {
+		if (!(cli->used >> i & 1) ||
+		    cli_options[i].commands >> (cli->command - cli_commands) & 1)
+			continue;
+		snprintf(name, sizeof(name), "--%s", cli_options[i].name);
+		cli_say("%s: %s has no such option (see conntap %s --help)", name,
+			cli->command->name, cli->command->name);
+		return CLI_USAGE;
+	}
+	return CLI_OK;
+}
+
+int
+cli_parse(struct cli *cli, int argc, char **argv)
+{
+	int status = parse_options(cli, argc, argv);
+
+	if (status == CLI_OK)
+		status = find_command(cli, argc, argv);
+	return status == CLI_OK ? check_applicable(cli) : status;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line's conditions over the kernel's table. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static const char cannot_read[] = "cannot read the connection tracking table";
+
+static int
+try_open(struct ct_netlink **netlink, struct ct_kernel *kernel)
+{
+	int error = ct_netlink_open(netlink);
+
+	if (error)
+		return error;
+	error = ct_kernel_count(*netlink, kernel);
+	if (error) {
+		ct_netlink_free(*netlink);
+		*netlink = NULL;
+	}
+	return error;
+}
+
+int
+cli_open(struct ct_netlink **netlink, struct ct_kernel *kernel)
+{
+	int error = try_open(netlink, kernel);
+
+	if (error == -EPROTONOSUPPORT && geteuid() == 0 && ct_kernel_load_module() == 0)
+		error = try_open(netlink, kernel);
+	return error ? cli_failed(cannot_read, error) : CLI_OK;
+}
+
+static void
+warn_of_need(const struct cli *cli, enum ct_need need, bool known, uint32_t setting,
+	     const char *name, const char *what)
+{
+	const struct ct_condition *condition = ct_filter_needing(cli->filter, need);
+
+	if (condition && known && !setting)
+		cli_say("--%s: %s is off (sysctl net.netfilter.%s=1 turns it on for "
+			"new "
+			"flows); flows without it do not match",
+			condition->name, what, name);
+}
+
+static void
+warn_of_needs(const struct cli *cli)
+{
+	struct ct_kernel kernel;
+
+	if (ct_kernel_read(NULL, &kernel) < 0)
+		return;
+	warn_of_need(cli, CT_NEEDS_ACCT, kernel.has & CT_KERNEL_ACCT, kernel.acct,
+		     "nf_conntrack_acct", "the kernel's accounting");
+	warn_of_need(cli, CT_NEEDS_TIMESTAMP, kernel.has & CT_KERNEL_TIMESTAMP,
+		     kernel.timestamp, "nf_conntrack_timestamp",
+		     "the kernel's time-stamping");
+}
+
+struct choice {
+	const struct ct_filter *filter;
+	ct_flow_fn flow_fn;
+	void *data;
+};
+
+static int
+choose(const struct ct_flow *flow, void *data)
+{
+	const struct choice *choice = data;
+
+	if (!ct_filter_match(choice->filter, flow))
+		return 0;
+	return choice->flow_fn(flow, choice->data);
+}
+
+static void
+set_now(struct ct_filter *filter)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ct_filter_set_now(filter,
+			  (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+}
+
+static int
+dump(const struct cli *cli, struct ct_netlink *netlink, bool reader_thread,
+     struct choice *choice, struct ct_dump_result *result)
+{
+	struct ct_dump_options options = {
+		.reader_thread = reader_thread,
+		.stop = &cli_stop,
+	};
+	int status;
+
+	if (!cli->kernel_filter)
+		return ct_dump(netlink, &options, choose, choice, result);
+	ct_filter_ask(cli->filter, &options.ask);
+	status = ct_dump(netlink, &options, choose, choice, result);
+	/* Refused at once: an old kernel that cannot do that much. */
+	if ((status == -EINVAL || status == -EOPNOTSUPP) && result->flows == 0) {
+		cli_say("--kernel-filter: this kernel cannot: %s; doing without",
+			strerror(-status));
+		memset(&options.ask, 0, sizeof(options.ask));
+		status = ct_dump(netlink, &options, choose, choice, result);
+	}
+	return status;
+}
+
+int
+cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
+	 struct ct_dump_result *result)
+{
+	struct choice choice = { .filter = cli->filter,
+				 .flow_fn = flow_fn,
+				 .data = data };
+	struct ct_netlink *netlink;
+	struct ct_kernel kernel;
+	int status = cli_open(&netlink, &kernel);
+
+	memset(result, 0, sizeof(*result));
+	if (status != CLI_OK)
+		return status;
+	warn_of_needs(cli);
+	set_now(cli->filter);
+	/*
+	 * The hash is shared by all network namespaces: a pass over an empty table
+	 * beside a full one would search the whole of it and delay packets, for
+	 * nothing.
+	 */
+	if (kernel.count > 0)
+		status = dump(cli, netlink, reader_thread, &choice, result);
+	ct_netlink_free(netlink);
+	if (status < 0 && status != -ECANCELED)
+		cli_failed(cannot_read, status);
+	if (result->malformed)
+		cli_say("%llu flows could not be read: their messages are malformed",
+			(unsigned long long)result->malformed);
+	if (cli->verbose && result->repeated)
+		cli_say("%llu flows were sent twice and are shown once",
+			(unsigned long long)result->repeated);
+	return status;
+}

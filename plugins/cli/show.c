@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Flows → a format → stdout. */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "cli.h"
+
+struct show {
+	const struct output *output;
+	struct output_view view;
+	struct ct_text text;
+	uint64_t flows;
+};
+
+static int
+show_flow(const struct ct_flow *flow, void *data)
+{
+	struct show *show = data;
+
+	show->output->flow(&show->text, &show->view, flow);
+	show->flows++;
+	return show->text.error;
+}
+
+/* What the pass came to, and then what the output came to, as an exit status. */
+static int
+finish(struct show *show, int status, bool malformed)
+{
+	struct output_end end = { .flows = show->flows, .complete = status == 0 };
+	int written;
+
+	/* Nothing was seen, so nothing is shown: the error is all there is to say. */
+	if (status != 0 && status != -ECANCELED && show->flows == 0)
+		return CLI_FAILED;
+	show->output->end(&show->text, &end);
+	ct_text_flush(&show->text);
+	written = cli_written(show->text.error);
+	if (written != CLI_OK)
+		return written;
+	if (status == -ECANCELED)
+		return cli_stopped();
+	return status == 0 && !malformed ? CLI_OK : CLI_FAILED;
+}
+
+int
+cli_show(struct cli *cli, const struct output *output)
+{
+	struct show show = { .output = output };
+	char *buffer = malloc(CLI_BUFFER);
+	struct ct_dump_result result;
+	int status;
+
+	if (!buffer)
+		return cli_failed("cannot start", -ENOMEM);
+	show.view.labels = ct_labels_new();
+	show.view.now = (uint64_t)time(NULL) * 1000000000;
+	ct_text_init(&show.text, buffer, CLI_BUFFER, cli_write, NULL);
+	output->begin(&show.text);
+	status = cli_pass(cli, true, show_flow, &show, &result);
+	/* The writer's own error ended the pass: the text remembers it. */
+	if (show.text.error)
+		status = 0;
+	status = finish(&show, status, result.malformed > 0);
+	ct_labels_free((struct ct_labels *)(uintptr_t)show.view.labels);
+	free(buffer);
+	return status;
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * XML, dialect "conntracks".  What its first readers know comes first and looks as it
+ * always did: the attributes id, mark, use and timeout; status; the tuples; the
+ * counters.  What they do not know follows in elements of its own, and only where the
+ * kernel sent it.  conntracks.rng is its schema.
+ */
+#include <netinet/in.h>
+
+#include "output.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+
+static void
+put_number(struct ct_text *text, const char *before, uint64_t number)
+{
+	ct_text_bytes(text, before, strlen(before));
+	ct_text_u64(text, number);
+	ct_text_char(text, '"');
+}
+
+static void
+put_hex(struct ct_text *text, const char *before, uint64_t number)
+{
+	ct_text_bytes(text, before, strlen(before));
+	ct_text_str(text, "0x");
+	ct_text_hex(text, number);
+	ct_text_char(text, '"');
+}
+
+static void
+put_signed(struct ct_text *text, const char *before, int64_t number)
+{
+	ct_text_printf(text, "%s%lld\"", before, (long long)number);
+}
+
+/* A time as decimal seconds since 1970, to the nanosecond. */
+static void
+put_time(struct ct_text *text, const char *before, uint64_t ns)
+{
+	ct_text_printf(text, "%s%llu.%09llu\"", before,
+		       (unsigned long long)(ns / NS_PER_SECOND),
+		       (unsigned long long)(ns % NS_PER_SECOND));
+}
+
+static void
+put_state(struct ct_text *text, const struct ct_flow *flow)
+{
+	const char *name = ct_state_name(flow->orig.proto, flow->state);
+
+	if (!(flow->has & CT_STATE))
+		return;
+	ct_text_str(text, " state=\"");
+	if (name)
+		ct_text_bytes(text, name, strlen(name));
+	else
+		ct_text_u64(text, flow->state);
+	ct_text_char(text, '"');
+}
+
+static void
+put_flag(struct ct_text *text, const char *name)
+{
+	ct_text_str(text, "         <flag>");
+	ct_text_bytes(text, name, strlen(name));
+	ct_text_str(text, "</flag>\n");
+}
+
+static void
+put_status(struct ct_text *text, uint32_t status)
+{
+	if (!status)
+		return;
+	ct_text_str(text, "      <status>\n");
+	for (unsigned int bit = 0; bit < 32 && status >> bit; bit++) {
+		const char *name = ct_status_name(bit);
+
+		if (!(status >> bit & 1)) {
+			;
+		} else if (1u << bit == CT_SEEN_REPLY) {
+			put_flag(text, "seen reply");
+		} else if (name) {
+			put_flag(text, name);
+		} else {
+			ct_text_printf(text, "         <flag>bit%u</flag>\n", bit);
+		}
+		if (1u << bit == CT_DST_NAT && status & CT_NAT_MASK)
+			put_flag(text, "nat_mask");
+	}
+	ct_text_str(text, "      </status>\n");
+}
+
+static void
+put_tuple_attributes(struct ct_text *text, const struct ct_tuple *tuple)
+{
+	put_number(text, " l3protonum=\"", tuple->family);
+	ct_text_str(text, " src=\"");
+	ct_text_addr(text, tuple->family, &tuple->src);
+	ct_text_str(text, "\" dst=\"");
+	ct_text_addr(text, tuple->family, &tuple->dst);
+	ct_text_char(text, '"');
+	put_number(text, " proto=\"", tuple->proto);
+	if (tuple->has & CT_TUPLE_PORTS && tuple->proto == IPPROTO_GRE) {
+		put_hex(text, " srckey=\"", tuple->sport);
+		put_hex(text, " dstkey=\"", tuple->dport);
+	} else if (tuple->has & CT_TUPLE_PORTS) {
+		put_number(text, " sport=\"", tuple->sport);
+		put_number(text, " dport=\"", tuple->dport);
+	} else if (tuple->has & CT_TUPLE_ICMP) {
+		put_number(text, " type=\"", tuple->icmp_type);
+		put_number(text, " code=\"", tuple->icmp_code);
+		put_number(text, " icmpid=\"", tuple->icmp_id);
+	}
+	if (tuple->has & CT_TUPLE_ZONE)
+		put_number(text, " zone=\"", tuple->zone);
+	ct_text_str(text, " />\n");
+}
+
+/* The reply's tuple stands only where it is not what one would expect. */
+static void
+put_tuples(struct ct_text *text, const struct ct_flow *flow)
+{
+	if (flow->has & CT_ORIG_TUPLE) {
+		ct_text_str(text, "      <tuple");
+		put_tuple_attributes(text, &flow->orig);
+	}
+	if (flow->has & CT_REPLY_TUPLE &&
+	    (ct_flow_is_nat(flow) || flow->reply.has & CT_TUPLE_ZONE ||
+	     !ct_tuple_is_mirror(&flow->orig, &flow->reply))) {
+		ct_text_str(text, "      <tuple");
+		put_tuple_attributes(text, &flow->reply);
+	}
+}
+
+static void
+put_counters(struct ct_text *text, const struct ct_counters *counters)
+{
+	put_number(text, "      <counter packets=\"", counters->packets);
+	put_number(text, " bytes=\"", counters->bytes);
+	ct_text_str(text, " />\n");
+}
+
+static void
+put_tcp(struct ct_text *text, const struct ct_flow *flow)
+{
+	ct_text_str(text, "      <tcp");
+	put_state(text, flow);
+	if (flow->has & CT_TCP_WSCALE_ORIG)
+		put_number(text, " orig_wscale=\"", flow->tcp.wscale[CT_ORIG]);
+	if (flow->has & CT_TCP_WSCALE_REPLY)
+		put_number(text, " reply_wscale=\"", flow->tcp.wscale[CT_REPLY]);
+	if (flow->has & CT_TCP_FLAGS_ORIG)
+		put_hex(text, " orig_flags=\"", flow->tcp.flags[CT_ORIG]);
+	if (flow->has & CT_TCP_FLAGS_REPLY)
+		put_hex(text, " reply_flags=\"", flow->tcp.flags[CT_REPLY]);
+	ct_text_str(text, " />\n");
+}
+
+static void
+put_sctp(struct ct_text *text, const struct ct_flow *flow)
+{
+	ct_text_str(text, "      <sctp");
+	put_state(text, flow);
+	if (flow->has & CT_SCTP_VTAG_ORIG)
+		put_hex(text, " orig_vtag=\"", flow->sctp.vtag[CT_ORIG]);
+	if (flow->has & CT_SCTP_VTAG_REPLY)
+		put_hex(text, " reply_vtag=\"", flow->sctp.vtag[CT_REPLY]);
+	ct_text_str(text, " />\n");
+}
+
+static void
+put_dccp(struct ct_text *text, const struct ct_flow *flow)
+{
+	ct_text_str(text, "      <dccp");
+	put_state(text, flow);
+	if (flow->has & CT_DCCP_ROLE)
+		ct_text_str(text, flow->dccp.role ? " orig_role=\"server\""
+						  : " orig_role=\"client\"");
+	if (flow->has & CT_DCCP_SEQ)
+		put_number(text, " handshake_seq=\"", flow->dccp.handshake_seq);
+	ct_text_str(text, " />\n");
+}
+
+static void
+put_protocol(struct ct_text *text, const struct ct_flow *flow)
+{
+	const uint64_t any = CT_STATE | CT_TCP_WSCALE_ORIG | CT_TCP_WSCALE_REPLY |
+			     CT_TCP_FLAGS_ORIG | CT_TCP_FLAGS_REPLY |
+			     CT_SCTP_VTAG_ORIG | CT_SCTP_VTAG_REPLY | CT_DCCP_ROLE |
+			     CT_DCCP_SEQ;
+
+	if (!(flow->has & any))
+		return;
+	if (flow->orig.proto == IPPROTO_TCP)
+		put_tcp(text, flow);
+	else if (flow->orig.proto == IPPROTO_SCTP)
+		put_sctp(text, flow);
+	else if (flow->orig.proto == IPPROTO_DCCP)
+		put_dccp(text, flow);
+}
+
+static void
+put_times(struct ct_text *text, const struct ct_flow *flow)
+{
+	if (!(flow->has & (CT_START | CT_STOP | CT_EVENT_TIME)))
+		return;
+	ct_text_str(text, "      <timestamp");
+	if (flow->has & CT_START)
+		put_time(text, " start=\"", flow->start);
+	if (flow->has & CT_STOP)
+		put_time(text, " stop=\"", flow->stop);
+	if (flow->has & CT_EVENT_TIME)
+		put_time(text, " event=\"", flow->event_time);
+	ct_text_str(text, " />\n");
+}
+
+static void
+put_labels(struct ct_text *text, const struct output_view *view,
+	   const struct ct_flow *flow)
+{
+	ct_text_str(text, "      <labels>\n");
+	for (unsigned int bit = 0; bit < CT_LABEL_BITS; bit++) {
+		const char *name = ct_label_name(view->labels, bit);
+
+		if (!ct_flow_label(flow, bit))
+			continue;
+		put_number(text, "         <label bit=\"", bit);
+		if (name) {
+			ct_text_str(text, " name=\"");
+			ct_text_xml(text, name);
+			ct_text_char(text, '"');
+		}
+		ct_text_str(text, " />\n");
+	}
+	ct_text_str(text, "      </labels>\n");
+}
+
+static void
+put_seqadj(struct ct_text *text, const char *direction, const struct ct_seqadj *seqadj)
+{
+	ct_text_printf(text, "      <seqadj direction=\"%s\"", direction);
+	put_number(text, " correction_pos=\"", seqadj->correction_pos);
+	put_signed(text, " offset_before=\"", seqadj->offset_before);
+	put_signed(text, " offset_after=\"", seqadj->offset_after);
+	ct_text_str(text, " />\n");
+}
+
+static void
+put_synproxy(struct ct_text *text, const struct ct_synproxy *synproxy)
+{
+	put_number(text, "      <synproxy isn=\"", synproxy->isn);
+	put_number(text, " its=\"", synproxy->its);
+	put_number(text, " tsoff=\"", synproxy->tsoff);
+	ct_text_str(text, " />\n");
+}
+
+static void
+put_security(struct ct_text *text, const struct ct_flow *flow)
+{
+	ct_text_str(text, "      <security");
+	if (flow->has & CT_SECMARK)
+		put_number(text, " mark=\"", flow->secmark);
+	if (flow->has & CT_SECCTX) {
+		ct_text_str(text, " context=\"");
+		ct_text_xml(text, flow->secctx);
+		ct_text_char(text, '"');
+	}
+	if (flow->has & CT_SECCTX_CUT)
+		ct_text_str(text, " cut=\"true\"");
+	ct_text_str(text, " />\n");
+}
+
+/* What few flows have. */
+static void
+put_rest(struct ct_text *text, const struct output_view *view,
+	 const struct ct_flow *flow)
+{
+	if (flow->has & CT_ZONE)
+		ct_text_printf(text, "      <zone id=\"%u\" />\n", flow->zone);
+	if (flow->has & CT_HELPER_NAME) {
+		ct_text_str(text, "      <helper name=\"");
+		ct_text_xml(text, flow->helper);
+		ct_text_str(text, "\" />\n");
+	}
+	if (flow->has & CT_MASTER_TUPLE) {
+		ct_text_str(text, "      <master");
+		put_tuple_attributes(text, &flow->master);
+	}
+	if (flow->has & CT_LABELS)
+		put_labels(text, view, flow);
+	if (flow->has & CT_SEQADJ_ORIG)
+		put_seqadj(text, "original", &flow->seqadj[CT_ORIG]);
+	if (flow->has & CT_SEQADJ_REPLY)
+		put_seqadj(text, "reply", &flow->seqadj[CT_REPLY]);
+	if (flow->has & CT_SYNPROXY)
+		put_synproxy(text, &flow->synproxy);
+	if (flow->has & (CT_SECMARK | CT_SECCTX))
+		put_security(text, flow);
+}
+
+static void
+begin(struct ct_text *text)
+{
+	ct_text_str(text, "<?xml version=\"1.0\" encoding=\"ASCII\"?>\n<conntracks>\n");
+}
+
+static void
+put_flow(struct ct_text *text, const struct output_view *view,
+	 const struct ct_flow *flow)
+{
+	ct_text_str(text, "   <conntrack");
+	if (flow->has & CT_ID)
+		put_number(text, " id=\"", flow->id);
+	if (flow->has & CT_MARK)
+		put_number(text, " mark=\"", flow->mark);
+	if (flow->has & CT_USE)
+		put_number(text, " use=\"", flow->use);
+	if (flow->has & CT_TIMEOUT)
+		put_number(text, " timeout=\"", flow->timeout);
+	ct_text_str(text, ">\n");
+	put_status(text, flow->status);
+	put_tuples(text, flow);
+	if (flow->has & CT_COUNTERS_ORIG)
+		put_counters(text, &flow->counters[CT_ORIG]);
+	if (flow->has & CT_COUNTERS_REPLY)
+		put_counters(text, &flow->counters[CT_REPLY]);
+	put_protocol(text, flow);
+	put_times(text, flow);
+	put_rest(text, view, flow);
+	ct_text_str(text, "   </conntrack>\n");
+}
+
+static void
+end(struct ct_text *text, const struct output_end *end)
+{
+	if (!end->complete)
+		ct_text_printf(text, "   <!-- ended early, after %llu flows -->\n",
+			       (unsigned long long)end->flows);
+	ct_text_str(text, "</conntracks>\n");
+}
+
+const struct output output_xml = {
+	.name = "conntracks",
+	.begin = begin,
+	.flow = put_flow,
+	.end = end,
+};
