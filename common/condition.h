@@ -56,6 +56,21 @@ union ct_wanted {
 	char helper[CT_HELPER_LEN];
 };
 
+struct ct_condition;
+
+/* One value → *wanted.  Returns 0, or -EINVAL and why. */
+typedef int ct_parse_fn(const struct ct_condition *condition, const char *value,
+			union ct_wanted *wanted, struct ct_why *why);
+
+/* `now` is in nanoseconds since 1970. */
+typedef bool ct_match_fn(const struct ct_condition *condition,
+			 const union ct_wanted *wanted, const struct ct_flow *flow,
+			 uint64_t now);
+
+/* Adds to what the kernel is asked; called when there is but one value. */
+typedef void ct_ask_fn(const struct ct_condition *condition,
+		       const union ct_wanted *wanted, struct ct_dump_ask *ask);
+
 struct ct_condition {
 	const char *name;     /* "orig-src" */
 	const char *alias[2]; /* other names of the same */
@@ -70,16 +85,9 @@ struct ct_condition {
 	/* Which of the flow's values: what that means is up to `parse` and `match`. */
 	int which;
 
-	/* One value → *wanted.  Returns 0, or -EINVAL and why. */
-	int (*parse)(const struct ct_condition *condition, const char *value,
-		     union ct_wanted *wanted, struct ct_why *why);
-	bool (*match)(const struct ct_condition *condition,
-		      const union ct_wanted *wanted, const struct ct_flow *flow,
-		      uint64_t now);
-	/* Adds to what the kernel is asked, when this is the only value.  May be NULL.
-	 */
-	void (*ask)(const struct ct_condition *condition, const union ct_wanted *wanted,
-		    struct ct_dump_ask *ask);
+	ct_parse_fn *parse;
+	ct_match_fn *match;
+	ct_ask_fn *ask; /* NULL where the kernel cannot do it */
 };
 
 /* The table; the last one's name is NULL. */

@@ -35,12 +35,7 @@ struct cli {
 	const struct cli_command *command;
 	struct ct_filter *filter;
 	const struct output *dialect;
-	bool kernel_filter;
-	bool quiet;
-	bool dry_run;
-	bool verbose;
-	bool help;
-	bool version;
+	uint64_t now;      /* when the program began: ns since 1970 */
 	unsigned int used; /* options that were given: bits of cli_options[] */
 };
 
@@ -56,9 +51,27 @@ struct cli_option {
 	char letter;
 	const char *argument; /* NULL: a flag */
 	const char *help;
-	unsigned int commands; /* CLI_* */
+	unsigned int commands; /* CLI_LIST … */
+	/* For an option with an argument: 0, or -EINVAL and why. */
 	int (*set)(struct cli *cli, const char *value, struct ct_why *why);
 };
+
+/* The rows of cli_options[], in its order. */
+enum cli_option_index {
+	CLI_DIALECT,
+	CLI_DRY_RUN,
+	CLI_QUIET,
+	CLI_KERNEL_FILTER,
+	CLI_VERBOSE,
+	CLI_HELP,
+	CLI_VERSION,
+};
+
+static inline bool
+cli_used(const struct cli *cli, enum cli_option_index option)
+{
+	return cli->used >> option & 1;
+}
 
 /* Ends with a NULL name. */
 extern const struct cli_command cli_commands[];

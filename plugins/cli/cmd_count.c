@@ -33,7 +33,7 @@ count_table(const struct cli *cli)
 	if (error)
 		return cli_failed("cannot read the connection tracking table's size",
 				  error);
-	return print(kernel.count, &kernel, cli->verbose);
+	return print(kernel.count, &kernel, cli_used(cli, CLI_VERBOSE));
 }
 
 static int
@@ -62,5 +62,5 @@ cli_count(struct cli *cli)
 	if (status != 0 || result.malformed)
 		return CLI_FAILED;
 	ct_kernel_read(NULL, &kernel);
-	return print(count, &kernel, cli->verbose);
+	return print(count, &kernel, cli_used(cli, CLI_VERBOSE));
 }

@@ -46,7 +46,7 @@ count_result(struct deletion *deletion, const struct ct_flow *flow, int result)
 {
 	if (result == 0) {
 		deletion->deleted++;
-		if (!deletion->cli->quiet)
+		if (!cli_used(deletion->cli, CLI_QUIET))
 			put_line(&deletion->text, "Delete: ", flow);
 	} else if (result == -ENOENT) {
 		deletion->gone++;
@@ -80,7 +80,7 @@ take_flow(const struct ct_flow *flow, void *data)
 
 	if (!deletion->netlink) {
 		deletion->deleted++;
-		if (!deletion->cli->quiet)
+		if (!cli_used(deletion->cli, CLI_QUIET))
 			put_line(&deletion->text, "Would delete: ", flow);
 		return 0;
 	}
@@ -152,7 +152,7 @@ cli_delete(struct cli *cli)
 	deletion.batch = calloc(CT_DELETE_MAX, sizeof(*deletion.batch));
 	if (!buffer || !deletion.batch)
 		status = cli_failed("cannot start", -ENOMEM);
-	else if (!cli->dry_run)
+	else if (!cli_used(cli, CLI_DRY_RUN))
 		status = cli_open(&deletion.netlink, &kernel);
 	if (status == CLI_OK) {
 		ct_text_init(&deletion.text, buffer, CLI_BUFFER, cli_write, NULL);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
+#include <time.h>
 
 #include "cli.h"
 
@@ -30,15 +30,6 @@ const struct cli_command cli_commands[] = {
 };
 
 static int
-set_kernel_filter(struct cli *cli, const char *value, struct ct_why *why)
-{
-	(void)value;
-	(void)why;
-	cli->kernel_filter = true;
-	return 0;
-}
-
-static int
 set_dialect(struct cli *cli, const char *value, struct ct_why *why)
 {
 	cli->dialect = output_dialect(value);
@@ -48,68 +39,25 @@ set_dialect(struct cli *cli, const char *value, struct ct_why *why)
 	return 0;
 }
 
-static int
-set_dry_run(struct cli *cli, const char *value, struct ct_why *why)
-{
-	(void)value;
-	(void)why;
-	cli->dry_run = true;
-	return 0;
-}
-
-static int
-set_quiet(struct cli *cli, const char *value, struct ct_why *why)
-{
-	(void)value;
-	(void)why;
-	cli->quiet = true;
-	return 0;
-}
-
-static int
-set_verbose(struct cli *cli, const char *value, struct ct_why *why)
-{
-	(void)value;
-	(void)why;
-	cli->verbose = true;
-	return 0;
-}
-
-static int
-set_help(struct cli *cli, const char *value, struct ct_why *why)
-{
-	(void)value;
-	(void)why;
-	cli->help = true;
-	return 0;
-}
-
-static int
-set_version(struct cli *cli, const char *value, struct ct_why *why)
-{
-	(void)value;
-	(void)why;
-	cli->version = true;
-	return 0;
-}
-
 const struct cli_option cli_options[] = {
-	{ "dialect", 0, "DIALECT",
-	  "conntracks (default), or flows as conntrack(8) has them", CLI_XML,
-	  set_dialect },
-	{ "dry-run", 0, NULL, "say what would be deleted, delete nothing", CLI_DELETE,
-	  set_dry_run },
-	{ "quiet", 0, NULL, "print no line for each deleted flow", CLI_DELETE,
-	  set_quiet },
-	{ "kernel-filter", 0, NULL,
-	  "let the kernel leave out what it can; on a large table a search that "
-	  "matches "
-	  "little delays packets",
-	  CLI_ALL, set_kernel_filter },
-	{ "verbose", 'v', NULL, "say more: limits, skipped repetitions", CLI_ALL,
-	  set_verbose },
-	{ "help", 'h', NULL, "explain the program, or a command", CLI_ALL, set_help },
-	{ "version", 'V', NULL, "print the version", CLI_ALL, set_version },
+	[CLI_DIALECT] = { "dialect", 0, "DIALECT",
+			  "conntracks (default), or flows as conntrack(8) has them",
+			  CLI_XML, set_dialect },
+	[CLI_DRY_RUN] = { "dry-run", 0, NULL,
+			  "say what would be deleted, delete nothing", CLI_DELETE,
+			  NULL },
+	[CLI_QUIET] = { "quiet", 0, NULL, "print no line for each deleted flow",
+			CLI_DELETE, NULL },
+	[CLI_KERNEL_FILTER] = { "kernel-filter", 0, NULL,
+				"let the kernel leave out what it can; on a large "
+				"table "
+				"a search that matches little delays packets",
+				CLI_ALL, NULL },
+	[CLI_VERBOSE] = { "verbose", 'v', NULL, "say more: the limit, repetitions",
+			  CLI_ALL, NULL },
+	[CLI_HELP] = { "help", 'h', NULL, "explain the program, or a command", CLI_ALL,
+		       NULL },
+	[CLI_VERSION] = { "version", 'V', NULL, "print the version", CLI_ALL, NULL },
 	{ .name = NULL },
 };
 
@@ -135,7 +83,7 @@ catch_signals(void)
 static int
 help_or_version(const struct cli *cli)
 {
-	if (cli->help)
+	if (cli_used(cli, CLI_HELP))
 		cli_help(cli->command);
 	else
 		printf("conntap %s\n", CONNTAP_VERSION);
@@ -146,13 +94,17 @@ int
 main(int argc, char **argv)
 {
 	struct cli cli = { .dialect = &output_xml };
+	struct timespec now;
 	int status;
 
+	clock_gettime(CLOCK_REALTIME, &now);
+	cli.now = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	cli.filter = ct_filter_new();
 	if (!cli.filter)
 		return cli_failed("cannot start", -ENOMEM);
 	status = cli_parse(&cli, argc, argv);
-	if (status == CLI_OK && (cli.help || cli.version)) {
+	if (status == CLI_OK &&
+	    (cli_used(&cli, CLI_HELP) || cli_used(&cli, CLI_VERSION))) {
 		status = help_or_version(&cli);
 	} else if (status == CLI_OK) {
 		catch_signals();

@@ -111,8 +111,10 @@ take(struct cli *cli, int value, const char *name, int argc, char **argv)
 
 		error = ct_filter_add(cli->filter, condition, argument, &why);
 	} else {
+		const struct cli_option *option = &cli_options[value - OPTION_BASE];
+
 		cli->used |= 1u << (value - OPTION_BASE);
-		error = cli_options[value - OPTION_BASE].set(cli, optarg, &why);
+		error = option->set ? option->set(cli, optarg, &why) : 0;
 	}
 	if (error == -ENOMEM)
 		return cli_failed("cannot read the command line", error);
@@ -167,7 +169,7 @@ static int
 find_command(struct cli *cli, int argc, char **argv)
 {
 	if (optind == argc) {
-		if (cli->help || cli->version)
+		if (cli_used(cli, CLI_HELP) || cli_used(cli, CLI_VERSION))
 			return CLI_OK;
 		return usage_error(
 			"no command",

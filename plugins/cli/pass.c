@@ -2,7 +2,6 @@
 /* The command line's conditions over the kernel's table. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -77,16 +76,6 @@ choose(const struct ct_flow *flow, void *data)
 	return choice->flow_fn(flow, choice->data);
 }
 
-static void
-set_now(struct ct_filter *filter)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	ct_filter_set_now(filter,
-			  (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
-}
-
 static int
 dump(const struct cli *cli, struct ct_netlink *netlink, bool reader_thread,
      struct choice *choice, struct ct_dump_result *result)
@@ -97,7 +86,7 @@ dump(const struct cli *cli, struct ct_netlink *netlink, bool reader_thread,
 	};
 	int status;
 
-	if (!cli->kernel_filter)
+	if (!cli_used(cli, CLI_KERNEL_FILTER))
 		return ct_dump(netlink, &options, choose, choice, result);
 	ct_filter_ask(cli->filter, &options.ask);
 	status = ct_dump(netlink, &options, choose, choice, result);
@@ -126,7 +115,7 @@ cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
 	if (status != CLI_OK)
 		return status;
 	warn_of_needs(cli);
-	set_now(cli->filter);
+	ct_filter_set_now(cli->filter, cli->now);
 	/*
 	 * The hash is shared by all network namespaces: a pass over an empty table
 	 * beside a full one would search the whole of it and delay packets, for
@@ -140,7 +129,7 @@ cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
 	if (result->malformed)
 		cli_say("%llu flows could not be read: their messages are malformed",
 			(unsigned long long)result->malformed);
-	if (cli->verbose && result->repeated)
+	if (cli_used(cli, CLI_VERBOSE) && result->repeated)
 		cli_say("%llu flows were sent twice and are shown once",
 			(unsigned long long)result->repeated);
 	return status;

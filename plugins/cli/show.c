@@ -2,7 +2,6 @@
 /* Flows → a format → stdout. */
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "cli.h"
 
@@ -46,15 +45,17 @@ finish(struct show *show, int status, bool malformed)
 int
 cli_show(struct cli *cli, const struct output *output)
 {
-	struct show show = { .output = output };
+	struct ct_labels *labels = ct_labels_new();
+	struct show show = { .output = output,
+			     .view = { .labels = labels, .now = cli->now } };
 	char *buffer = malloc(CLI_BUFFER);
 	struct ct_dump_result result;
 	int status;
 
-	if (!buffer)
+	if (!buffer) {
+		ct_labels_free(labels);
 		return cli_failed("cannot start", -ENOMEM);
-	show.view.labels = ct_labels_new();
-	show.view.now = (uint64_t)time(NULL) * 1000000000;
+	}
 	ct_text_init(&show.text, buffer, CLI_BUFFER, cli_write, NULL);
 	output->begin(&show.text);
 	status = cli_pass(cli, true, show_flow, &show, &result);
@@ -62,7 +63,7 @@ cli_show(struct cli *cli, const struct output *output)
 	if (show.text.error)
 		status = 0;
 	status = finish(&show, status, result.malformed > 0);
-	ct_labels_free((struct ct_labels *)(uintptr_t)show.view.labels);
+	ct_labels_free(labels);
 	free(buffer);
 	return status;
 }
