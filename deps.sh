@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Installs what conntap is built and tested with.  Without root it prints the command.
+#
+#   ./deps.sh          to build, run the demonstration and the tests
+#   ./deps.sh build    to build only
+#   ./deps.sh ci       what continuous integration uses besides
+
+set -eu
+
+# The package lists: one line for each distribution and purpose.
+apt_build="gcc libc6-dev make pkg-config libmnl-dev libnetfilter-conntrack-dev"
+apt_check="libcmocka-dev perl conntrack nftables iproute2 libxml2-utils mandoc procps iputils-ping kmod"
+apt_ci="clang clang-format libclang-rt-14-dev valgrind"
+
+dnf_build="gcc make pkgconf-pkg-config libmnl-devel libnetfilter_conntrack-devel"
+dnf_check="libcmocka-devel perl-Test-Harness perl-Test-Simple conntrack-tools nftables iproute libxml2 mandoc procps-ng iputils kmod util-linux"
+dnf_ci="clang clang-tools-extra compiler-rt valgrind"
+
+apk_build="gcc musl-dev linux-headers make pkgconf libmnl-dev libnetfilter_conntrack-dev"
+apk_check="cmocka-dev perl perl-utils conntrack-tools nftables iproute2 libxml2-utils mandoc procps iputils kmod util-linux"
+apk_ci="clang clang-extra-tools compiler-rt valgrind"
+
+pacman_build="gcc make pkgconf libmnl libnetfilter_conntrack"
+pacman_check="cmocka perl conntrack-tools nftables iproute2 libxml2 mandoc procps-ng iputils kmod util-linux"
+pacman_ci="clang compiler-rt valgrind"
+
+case "${1-check}" in
+build) purposes="build" ;;
+check) purposes="build check" ;;
+ci) purposes="build check ci" ;;
+*)
+	echo "deps.sh: $1 is not a purpose (build, check or ci)" >&2
+	exit 2
+	;;
+esac
+
+# The packages of $1 (apt, dnf, apk, pacman) for the wanted purposes.
+packages() {
+	for purpose in $purposes; do
+		eval "printf '%s ' \"\$${1}_$purpose\""
+	done
+}
+
+if command -v apt-get >/dev/null; then
+	manager=apt
+	have() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null)" = "ii " ]; }
+	install="apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
+elif command -v dnf >/dev/null; then
+	manager=dnf
+	have() { rpm -q --quiet "$1"; }
+	install="dnf install -y"
+elif command -v apk >/dev/null; then
+	manager=apk
+	have() { apk info -e "$1" >/dev/null; }
+	install="apk add"
+elif command -v pacman >/dev/null; then
+	manager=pacman
+	have() { pacman -Q "$1" >/dev/null 2>&1; }
+	install="pacman -S --needed --noconfirm"
+else
+	echo "deps.sh: no apt-get, dnf, apk or pacman here; what Debian calls:" >&2
+	packages apt >&2
+	echo >&2
+	exit 1
+fi
+
+missing=
+for package in $(packages $manager); do
+	have "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "deps.sh: these packages are missing; as root:" >&2
+	echo "  $install$missing" >&2
+	exit 1
+fi
+echo "deps.sh: installing$missing" >&2
+eval "{ $install$missing; } >deps.log 2>&1" || {
+	tail -n 20 deps.log >&2
+	echo "deps.sh: the installation failed; deps.log has all of it" >&2
+	exit 1
+}
+rm -f deps.log

@@ -1,0 +1,226 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The benchmark: a table of FLOWS flows in a network namespace of its own, read and
+# changed by conntap, by conntrack(8) and by a program that only receives.
+#
+#	run.sh [--markdown]	usually called by "make bench", as root
+#
+# Environment: FLOWS (1000000), ROUNDS (5), BUILD (the build directory), CONNTAP (the
+# program under test), JOBS (the job file).  Exit status: 0 all budgets kept, 1 not,
+# 2 the benchmark could not be run.
+#
+# The size and the limit of the hash table belong to the whole machine: they are
+# raised when they are too small for FLOWS, and restored at the end, however it comes.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+: "${FLOWS:=1000000}" "${ROUNDS:=5}" "${BUILD:=$here/../../build}"
+: "${CONNTAP:=$BUILD/conntap}" "${JOBS:=$here/jobs}"
+FLOOD=$BUILD/tests/flood FLOOR=$BUILD/tests/floor MEASURE=$BUILD/tests/measure
+export FLOWS ROUNDS BUILD CONNTAP JOBS FLOOD FLOOR
+
+sysctl=/proc/sys/net/netfilter
+child=
+
+die()
+{
+	echo "bench: $*" >&2
+	exit 2
+}
+
+# Runs a command so that a signal to this shell is handled at once, not at its end.
+run()
+{
+	"$@" &
+	child=$!
+	status=0
+	wait "$child" || status=$?
+	child=
+	return "$status"
+}
+
+# Calls the command given when this shell ends, after its running child has ended.
+at_exit()
+{
+	cleanup=$1
+	trap 'leave' EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 141' PIPE
+	trap 'exit 143' TERM
+}
+
+leave()
+{
+	status=$?
+	trap - EXIT
+	trap '' HUP INT PIPE TERM
+	set +e
+	if [ -n "$child" ]; then
+		kill -TERM "$child" 2>/dev/null
+		wait "$child"
+	fi
+	"$cleanup" || status=2
+	exit "$status"
+}
+
+### Outside: what belongs to the whole machine
+
+check_machine()
+{
+	[ "$(id -u)" -eq 0 ] || die "must be run as root: it makes a network" \
+		"namespace and may raise nf_conntrack_max"
+	case $FLOWS in
+	'' | *[!0-9]* | 0*) die "FLOWS=$FLOWS is not a number of flows" ;;
+	esac
+	for program in "$FLOOD" "$FLOOR" "$MEASURE"; do
+		[ -x "$program" ] || die "$program is missing: run make bench"
+	done
+	for program in conntrack unshare flock; do
+		command -v "$program" >/dev/null || die "$program is not installed" \
+			"(Debian packages: conntrack, util-linux)"
+	done
+	if [ ! -e $sysctl/nf_conntrack_max ]; then
+		modprobe -a nf_conntrack nf_conntrack_netlink nf_nat ||
+			die "the kernel has no connection tracking"
+	fi
+	need=$((FLOWS * 3 / 2048))
+	have=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
+	[ "$have" -gt "$need" ] || die "$FLOWS flows need about $need MB of" \
+		"memory, $have MB are free"
+	others=$(cat $sysctl/nf_conntrack_count)
+	[ "$others" -lt $((FLOWS / 50)) ] || echo "warning: this host has $others" \
+		"flows of its own, each dump passes them too"
+}
+
+# raise NAME OLD VALUE: where it is lower.  OLD is known before anything is changed.
+raise()
+{
+	[ "$2" -lt "$3" ] || return 0
+	echo "raising $1 from $2 to $3" >&2
+	echo "$3" >"$sysctl/$1" || die "cannot raise $1: only the initial network" \
+		"namespace can do that"
+}
+
+# restore_one NAME VALUE
+restore_one()
+{
+	[ "$(cat "$sysctl/$1")" -ne "$2" ] || return 0
+	if ! echo "$2" >"$sysctl/$1"; then
+		echo "bench: $1 was $2 and is not restored" >&2
+		return 1
+	fi
+	echo "restored $1 to $2" >&2
+}
+
+restore()
+{
+	restored=0
+	restore_one nf_conntrack_buckets "$old_buckets" || restored=1
+	restore_one nf_conntrack_max "$old_max" || restored=1
+	return "$restored"
+}
+
+outside()
+{
+	check_machine
+	# Two at a time would disturb, and restore each other's values.
+	exec 9>/run/lock/conntap-bench
+	flock -n 9 || die "another benchmark runs"
+
+	buckets=65536
+	while [ "$buckets" -lt "$FLOWS" ]; do buckets=$((buckets * 2)); done
+	old_max=$(cat $sysctl/nf_conntrack_max)
+	old_buckets=$(cat $sysctl/nf_conntrack_buckets)
+	at_exit restore
+	# Well above: near the limit the kernel starts to evict flows.
+	raise nf_conntrack_max "$old_max" $((FLOWS * 2))
+	raise nf_conntrack_buckets "$old_buckets" "$buckets"
+	run unshare -n "$here/run.sh" --inside "$@"
+}
+
+### Inside: what belongs to the private namespace
+
+# Tables die with their namespace, but some time later; this is now.
+empty_table()
+{
+	conntrack -F >/dev/null 2>&1
+	left=$(cat $sysctl/nf_conntrack_count)
+	[ "$left" -eq 0 ] || echo "bench: $left flows are left" >&2
+	[ "$left" -eq 0 ]
+}
+
+fill_table()
+{
+	[ "$(cat $sysctl/nf_conntrack_max)" -gt "$FLOWS" ] ||
+		die "nf_conntrack_max is too low inside the namespace"
+	# As in production: counters and timestamps make the messages longer.
+	echo 1 >$sysctl/nf_conntrack_acct
+	echo 1 >$sysctl/nf_conntrack_timestamp
+	run "$FLOOD" -n "$FLOWS" || die "the table could not be filled"
+	check_count table "$(cat $sysctl/nf_conntrack_count)"
+}
+
+check_count()
+{
+	[ "$2" -eq "$FLOWS" ] && return
+	echo "bench: $1 shows $2 of $FLOWS flows: figures cannot be compared" >&2
+	unfair=1
+}
+
+# Fair is: the same flows for all.  Without -f, conntrack -L shows both families, as a
+# plain dump does; the numbers prove it, whatever its version.
+check_readers()
+{
+	check_count floor "$("$FLOOR" -v 2>&1 | cut -d' ' -f1)"
+	check_count 'conntrack -L' "$(conntrack -L 2>/dev/null | wc -l)"
+	check_count 'conntrack -L -o xml' \
+		"$(conntrack -L -o xml 2>/dev/null | grep -c '^<flow>')"
+	check_count /proc/net/nf_conntrack "$(wc -l </proc/net/nf_conntrack)"
+	[ -x "$CONNTAP" ] || return 0
+	check_count 'conntap list' "$("$CONNTAP" list | grep -c -e '->')"
+	check_count 'conntap xml' "$("$CONNTAP" xml | grep -c '<conntrack ')"
+	check_count 'conntap xml --dialect flows' \
+		"$("$CONNTAP" xml --dialect flows | grep -c '<flow>')"
+}
+
+print_machine()
+{
+	echo "date      $(date -u '+%Y-%m-%d %H:%M UTC'), load $(cut -d' ' -f1 /proc/loadavg)"
+	echo "kernel    $(uname -sr)"
+	echo "CPU       $(nproc) x $(sed -n 's/^model name[^:]*: //p;' /proc/cpuinfo |
+		head -n 1)"
+	echo "conntrack $(conntrack -V | cut -d' ' -f2)"
+	echo "table     $FLOWS flows, $(cat $sysctl/nf_conntrack_buckets) buckets," \
+		"$("$FLOOR" -v 2>&1)"
+	echo "rounds    $ROUNDS, after one to warm up"
+	echo
+}
+
+inside()
+{
+	unfair=0
+	at_exit empty_table
+	fill_table
+	check_readers
+	print_machine
+	result=0
+	run "$MEASURE" --rounds "$ROUNDS" "$@" "$JOBS" || result=$?
+	check_count 'the table at the end' "$(cat $sysctl/nf_conntrack_count)"
+	[ "$unfair" -eq 0 ] || [ "$result" -ne 0 ] || result=1
+	exit "$result"
+}
+
+case "${1-}" in
+--inside)
+	shift
+	inside "$@"
+	;;
+'' | --markdown)
+	outside "$@"
+	;;
+*)
+	die "usage: run.sh [--markdown]"
+	;;
+esac

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# For tests in the network of lab.sh:
+#
+#	use FindBin;
+#	use lib "$FindBin::Bin/../netns";
+#	use Lab;
+#	enter_lab();                    # from here on this script is in the gateway
+#	my $traffic = start_traffic();  # ends when $traffic goes away
+#	my @flows = conntrack_flows();  # what conntrack(8) sees
+#
+# A flow is a hash:
+#
+#	family		"ipv4", "ipv6"
+#	proto, protonum	"tcp", 6; "unknown", 253
+#	timeout, state	absent where the flow has none
+#	orig, reply	hashes of src, dst and either sport, dport or type, code, id
+#			or srckey, dstkey; packets, bytes unless accounting is off
+#	flags		hash of what is set: UNREPLIED, ASSURED, OFFLOAD, HW_OFFLOAD;
+#			SRC_NAT and DST_NAT as the tuples show; EXPECTED from
+#			conntrack_flows() only
+#	mark, use	numbers
+#	zone		0 when it has none
+#	zone_orig	zone_reply: a zone in one direction only
+#	delta		seconds since its start, when timestamps are on
+#
+# and from conntrack_flows() only:
+#
+#	id, helper
+#	labels		array of names
+#	start, stop	seconds since the epoch
+package Lab;
+
+use strict;
+use warnings;
+use feature qw(state);
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use File::Temp ();
+use IO::Handle;
+use IO::Select;
+use POSIX qw(_exit);
+use Socket qw(AF_INET AF_INET6 inet_ntop inet_pton);
+use Test::More ();
+use Time::HiRes qw(time);
+use Time::Local qw(timelocal);
+
+our @EXPORT = qw(enter_lab lab_has program run start_traffic conntrack_flows proc_flows
+	flow_key kind_flows);
+
+my $here = dirname(abs_path(__FILE__));
+my $patience = 30;
+
+# Runs this script again inside lab.sh, with those options, or skips it.
+sub enter_lab {
+	my @options = @_;
+
+	return if ($ENV{CONNTAP_LAB} // '') eq 'gateway';
+	my ($status, $out, $err) = run("$here/lab.sh", @options, 'true');
+	if ($status == 77) {
+		my ($why) = $out =~ /^SKIP: (.*)/;
+		Test::More::plan(skip_all => $why // 'no lab');
+	}
+	Test::More::BAIL_OUT("lab.sh: $err") if $status;
+	exec { "$here/lab.sh" } 'lab.sh', @options, $^X, $0, @ARGV
+		or die "$here/lab.sh: $!\n";
+}
+
+# Whether this kernel gave the lab an optional part, such as "synproxy".
+sub lab_has {
+	my ($part) = @_;
+
+	return scalar grep { $_ eq $part } split ' ', $ENV{CONNTAP_LAB_HAS} // '';
+}
+
+# The path of something in the build directory.
+sub program {
+	my ($name) = @_;
+
+	return ($ENV{CONNTAP_BUILD} // abs_path("$here/../..") . '/build') . "/$name";
+}
+
+sub slurp {
+	my ($handle) = @_;
+
+	seek $handle, 0, 0;
+	local $/;
+	return scalar(<$handle>) // '';
+}
+
+# Runs a command without a shell: (exit status or 128 + signal, stdout, stderr).
+sub run {
+	my @command = @_;
+	my ($out, $err) = (File::Temp->new, File::Temp->new);
+
+	my $pid = fork // die "fork: $!\n";
+	if ($pid == 0) {
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>&', $out;
+		open STDERR, '>&', $err;
+		exec { $command[0] } @command
+			or print STDERR "$command[0]: $!\n";
+		_exit(127);
+	}
+	my $late = 0;
+	local $SIG{ALRM} = sub { $late = kill KILL => $pid };
+	alarm $patience;
+	waitpid $pid, 0;
+	my $status = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+	alarm 0;
+	die "@command: no end after $patience s\n" if $late;
+	return ($status, slurp($out), slurp($err));
+}
+
+# Starts the traffic of all or of those kinds and waits until it is there.  What cannot
+# be done on this kernel is in the hash $traffic->{without}, by kind.  A second run
+# needs an empty table (conntrack -F): it uses the ports of the first one again.
+sub start_traffic {
+	my @kinds = @_;
+
+	pipe my $child_in, my $in or die "pipe: $!\n";
+	pipe my $out, my $child_out or die "pipe: $!\n";
+	my $pid = fork // die "fork: $!\n";
+	if ($pid == 0) {
+		open STDIN, '<&', $child_in;
+		open STDOUT, '>&', $child_out;
+		exec { program('tests/traffic') } 'traffic', @kinds
+			or die program('tests/traffic'), ": $!\n";
+	}
+	my $self = bless { pid => $pid, in => $in, without => {} }, 'Lab::Traffic';
+	close $child_out;
+	my $text = read_until($out, qr/^ready$/m);
+	$self->{without}{$1} = $2 while $text =~ /^without (\S+): (.*)/mg;
+	return $self;
+}
+
+# Reads until the text matches.
+sub read_until {
+	my ($handle, $pattern) = @_;
+	my $deadline = time + $patience;
+	my $select = IO::Select->new($handle);
+	my $text = '';
+
+	until ($text =~ $pattern) {
+		my $left = $deadline - time;
+		die "no $pattern in $patience s, only: $text\n"
+			unless $left > 0 && $select->can_read($left);
+		sysread $handle, $text, 4096, length $text
+			or die "it ended without $pattern, only: $text\n";
+	}
+	return $text;
+}
+
+sub Lab::Traffic::DESTROY {
+	my ($self) = @_;
+
+	local ($?, $!);
+	close $self->{in};
+	waitpid $self->{pid}, 0;
+}
+
+# Where the flows of a kind of traffic come from: its source port, or ICMP id.
+sub kind_source {
+	my ($kind) = @_;
+	state %sources;
+
+	if (!%sources) {
+		my ($status, $out, $err) = run(program('tests/traffic'), '--list');
+		die "traffic --list: $err\n" if $status;
+		my $port = 40001;
+		%sources = map { $_ => $port++ } split ' ', $out;
+	}
+	return $sources{$kind} // die "no such kind of traffic: $kind\n";
+}
+
+# Those of the flows that a kind of traffic made, without those expected from them; only
+# for kinds with ports or an ICMP id.
+sub kind_flows {
+	my ($kind, @flows) = @_;
+	my $source = kind_source($kind);
+
+	return grep { ($_->{orig}{sport} // $_->{orig}{id} // 0) == $source } @flows;
+}
+
+# What makes a flow the same flow in two listings.
+sub flow_key {
+	my ($flow) = @_;
+
+	return join ' ', $flow->{family}, $flow->{protonum},
+		map({ "$_=" . ($flow->{$_} // '-') } qw(zone zone_orig zone_reply)),
+		map({ "$_=$flow->{orig}{$_}" }
+			grep { !/^(packets|bytes)$/ } sort keys %{$flow->{orig}});
+}
+
+# All flows as conntrack(8) sees them, sorted.
+sub conntrack_flows {
+	my $columns = 'extended,id,ktimestamp';
+
+	$columns .= ',labels' if lab_has('connlabel');
+	my %flows = map { flow_key($_) => $_ } conntrack_list('-o', $columns);
+
+	# The listing has no column for it.
+	for my $found (conntrack_list('-o', 'extended', '-u', 'EXPECTED')) {
+		my $flow = $flows{flow_key($found)};
+		$flow->{flags}{EXPECTED} = 1 if $flow;
+	}
+	return map { $flows{$_} } sort keys %flows;
+}
+
+sub conntrack_list {
+	my @options = @_;
+	my @lines;
+
+	for my $family ('ipv4', 'ipv6') {
+		my ($status, $out, $err) =
+			run('conntrack', '-L', '-f', $family, @options);
+		die "conntrack -L @options: $err\n" if $status;
+		push @lines, split /\n/, $out;
+	}
+	return map { parse_flow($_) } @lines;
+}
+
+# All flows as /proc/net/nf_conntrack has them, sorted.
+sub proc_flows {
+	open my $file, '<', '/proc/net/nf_conntrack'
+		or die "/proc/net/nf_conntrack: $!\n";
+	my %flows = map { flow_key($_) => $_ } map { parse_flow($_) } <$file>;
+	return map { $flows{$_} } sort keys %flows;
+}
+
+my %months = (Jan => 0, Feb => 1, Mar => 2, Apr => 3, May => 4, Jun => 5, Jul => 6,
+	Aug => 7, Sep => 8, Oct => 9, Nov => 10, Dec => 11);
+
+# Sun Nov 22 01:18:53 2026
+sub parse_time {
+	my ($text) = @_;
+	my (undef, $month, $day, $h, $m, $s, $year) = split /[ :]+/, $text;
+
+	return timelocal($s, $m, $h, $day, $months{$month}, $year);
+}
+
+sub plain_address {
+	my ($text) = @_;
+	my $family = $text =~ /:/ ? AF_INET6 : AF_INET;
+
+	return inet_ntop($family, inet_pton($family, $text));
+}
+
+# One line of either listing; what the columns mean depends on their place.
+sub parse_flow {
+	my ($line) = @_;
+	my %flow = (flags => {}, zone => 0);
+
+	$flow{$1} = parse_time($2) while $line =~ s/\[(start|stop)=([^\]]*)\]//;
+	# GRE in /proc has its two timeouts before the tuple.
+	$line =~ s/timeout=\d+, stream_timeout=\d+//;
+	my ($family, undef, $proto, $protonum, @words) = split ' ', $line;
+	@flow{qw(family proto protonum)} = ($family, $proto, $protonum);
+	$flow{timeout} = shift @words if $words[0] =~ /^\d+$/;
+	$flow{state} = shift @words if $words[0] =~ /^[A-Z_0-9]+$/;
+	for my $word (@words) {
+		if ($word =~ /^\[(\w+)\]$/) {
+			$flow{flags}{$1} = 1;
+		} elsif ($word =~ /^([\w-]+)=(.*)$/) {
+			parse_column(\%flow, $1, $2);
+		} else {
+			die "cannot read \"$word\" in: $line\n";
+		}
+	}
+	plain_dccp(\%flow);
+	add_nat(\%flow);
+	return \%flow;
+}
+
+# conntrack(8) shows ports for a protocol of which this kernel knows the number only.
+sub plain_dccp {
+	my ($flow) = @_;
+
+	return if $flow->{protonum} != 33 || $flow->{state};
+	$flow->{proto} = 'unknown';
+	delete @{$_}{qw(sport dport)} for @$flow{qw(orig reply)};
+}
+
+# The options -n and -g of conntrack(8) are no help: they take ICMPv6 for translated.
+sub add_nat {
+	my ($flow) = @_;
+	my ($orig, $reply) = @$flow{qw(orig reply)};
+	my $there = sub { join ' ', $_[0]{src}, $_[0]{sport} // '' };
+	my $back = sub { join ' ', $_[0]{dst}, $_[0]{dport} // '' };
+
+	$flow->{flags}{SRC_NAT} = 1 if $there->($orig) ne $back->($reply);
+	$flow->{flags}{DST_NAT} = 1 if $back->($orig) ne $there->($reply);
+}
+
+sub parse_column {
+	my ($flow, $key, $value) = @_;
+	my %flow_columns = ('mark' => 'mark', 'use' => 'use', 'zone' => 'zone',
+		'zone-orig' => 'zone_orig', 'zone-reply' => 'zone_reply',
+		'helper' => 'helper', 'delta-time' => 'delta', 'secctx' => 'secctx');
+
+	$flow->{$flow->{orig} ? 'reply' : 'orig'} = {} if $key eq 'src';
+	my $tuple = $flow->{reply} // $flow->{orig};
+	if ($key eq 'src' || $key eq 'dst') {
+		$tuple->{$key} = plain_address($value);
+	} elsif ($key eq 'labels') {
+		$flow->{labels} = [split /,/, $value];
+	} elsif ($flow_columns{$key}) {
+		$flow->{$flow_columns{$key}} = $value;
+	} elsif ($key eq 'id' && (!exists $tuple->{code} || exists $tuple->{id})) {
+		$flow->{id} = $value;
+	} else {
+		$tuple->{$key} = $value;
+	}
+}
+
+1;
