@@ -82,7 +82,7 @@ $(BUILD)/tests/synthesise: $(BUILD)/tests/netns/synthesise.o
 $(BUILD)/tests/flood: $(BUILD)/tests/bench/flood.o
 $(BUILD)/tests/floor: $(BUILD)/tests/bench/floor.o
 $(BUILD)/tests/measure: $(BUILD)/tests/bench/measure.o
-$(LAB) $(BENCH):
+$(sort $(LAB) $(BENCH)):
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 .SECONDARY: # keep the tests' objects

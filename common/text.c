@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#define DIGITS_MAX 20 /* of 2^64 - 1 */
-#define IPV4_MAX 15   /* 255.255.255.255 */
-#define IPV6_MAX 45   /* eight groups, or six and an IPv4 address */
+/* Eight groups, or six and an IPv4 address. */
+#define ADDR_MAX 45
 
 void
 ct_text_init(struct ct_text *text, char *buffer, size_t size, ct_text_flush_fn flush,
@@ -84,28 +83,47 @@ static const char digit_pairs[] = "00010203040506070809"
 				  "80818283848586878889"
 				  "90919293949596979899";
 
+static unsigned int
+count_digits(uint64_t number)
+{
+	unsigned int count = 1;
+
+	while (number >= 10000) {
+		number /= 10000;
+		count += 4;
+	}
+	return count + (number >= 10) + (number >= 100) + (number >= 1000);
+}
+
 void
 ct_text_u64(struct ct_text *text, uint64_t number)
 {
-	char digits[DIGITS_MAX];
-	char *at = digits + sizeof(digits);
-	size_t size;
+	unsigned int count = count_digits(number);
+	char *at;
 
+	if (!ct_text_room(text, count))
+		return;
+	at = text->at += count;
 	while (number >= 100) {
 		at -= 2;
 		memcpy(at, digit_pairs + number % 100 * 2, 2);
 		number /= 100;
 	}
-	if (number >= 10) {
-		at -= 2;
-		memcpy(at, digit_pairs + number * 2, 2);
-	} else {
-		*--at = (char)('0' + number);
-	}
-	size = (size_t)(digits + sizeof(digits) - at);
-	if (ct_text_room(text, size)) {
-		memcpy(text->at, at, size);
-		text->at += size;
+	if (number >= 10)
+		memcpy(at - 2, digit_pairs + number * 2, 2);
+	else
+		at[-1] = (char)('0' + number);
+}
+
+void
+ct_text_padded(struct ct_text *text, uint64_t number, unsigned int count)
+{
+	if (!ct_text_room(text, count))
+		return;
+	text->at += count;
+	for (char *at = text->at; count > 0; count--) {
+		*--at = (char)('0' + number % 10);
+		number /= 10;
 	}
 }
 
@@ -205,9 +223,8 @@ put_ipv6(char *at, const uint8_t *bytes)
 void
 ct_text_addr(struct ct_text *text, uint8_t family, const struct ct_addr *addr)
 {
-	if (!ct_text_room(text, IPV6_MAX))
+	if (!ct_text_room(text, ADDR_MAX))
 		return;
-	_Static_assert(IPV4_MAX <= IPV6_MAX, "one reservation serves both families");
 	if (family == AF_INET)
 		text->at = put_ipv4(text->at, addr->bytes);
 	else

@@ -45,6 +45,8 @@ bool ct_text_make_room(struct ct_text *text, size_t size);
 
 void ct_text_bytes(struct ct_text *text, const char *bytes, size_t size);
 void ct_text_u64(struct ct_text *text, uint64_t number);
+/* The last `count` digits, with zeros before them: of a fraction, for instance. */
+void ct_text_padded(struct ct_text *text, uint64_t number, unsigned int count);
 void ct_text_hex(struct ct_text *text, uint64_t number);
 void ct_text_addr(struct ct_text *text, uint8_t family, const struct ct_addr *addr);
 
