@@ -100,14 +100,17 @@ check: deps
 check-unit: deps
 	@$(MAKE) --no-print-directory run-tests RING='$(RING_UNIT)'
 
+.PHONY: tests
+tests: $(BUILD)/conntap $(UNIT) $(LAB)
+
 .PHONY: run-tests
-run-tests: $(BUILD)/conntap $(UNIT) $(LAB)
+run-tests: tests
 	$(Q)CONNTAP_BUILD='$(BUILD)' CMOCKA_MESSAGE_OUTPUT=tap LC_ALL=C.UTF-8 \
 		prove --timer --merge --exec '' $(PROVE_FLAGS) $(RING)
 
 .PHONY: asan
 asan:
-	@$(MAKE) --no-print-directory check-unit BUILD='$(BUILD)-asan' \
+	@$(MAKE) --no-print-directory check-unit CC='$(CC)' BUILD='$(BUILD)-asan' \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
 
 .PHONY: bench

@@ -99,14 +99,14 @@ int cli_failed(const char *what, int error);
 
 /*
  * Opens ctnetlink and asks for the table's size; loads the kernel's module where it is
- * missing and this is root.  Returns CLI_OK, or CLI_FAILED after saying why.
+ * missing and this is root.  Returns 0, or -errno after saying why.
  */
 int cli_open(struct ct_netlink **netlink, struct ct_kernel *kernel);
 
 /*
- * Calls `flow_fn` for each flow that the command line's conditions choose.  Returns
- * what ct_dump() returns, but CLI_FAILED (positive) when the table could not even be
- * opened, which has been said.
+ * Calls `flow_fn` for each flow that the command line's conditions choose; it returns
+ * 0, or a positive value to end the pass.  Returns 0 after a whole pass, that positive
+ * value, -ECANCELED after a signal, or another -errno after saying why.
  */
 int cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
 	     struct ct_dump_result *result);

@@ -17,6 +17,7 @@ struct deletion {
 	uint64_t deleted;
 	uint64_t gone;
 	uint64_t refused;
+	int error; /* of a whole batch: nothing more is deleted */
 };
 
 static void
@@ -58,15 +59,16 @@ count_result(struct deletion *deletion, const struct ct_flow *flow, int result)
 	}
 }
 
+/* Returns 0, or 1 to end the pass. */
 static int
 delete_batch(struct deletion *deletion)
 {
 	int results[CT_DELETE_MAX];
-	int error = ct_delete(deletion->netlink, deletion->batch, deletion->batched,
-			      results);
 
-	if (error)
-		return error;
+	deletion->error = ct_delete(deletion->netlink, deletion->batch,
+				    deletion->batched, results);
+	if (deletion->error)
+		return 1;
 	for (size_t i = 0; i < deletion->batched; i++)
 		count_result(deletion, &deletion->batch[i], results[i]);
 	deletion->batched = 0;
@@ -115,22 +117,20 @@ static int
 run(struct deletion *deletion, struct cli *cli)
 {
 	struct ct_dump_result result;
-	int status, written;
+	int status = cli_pass(cli, true, take_flow, deletion, &result);
+	int written;
 
-	status = cli_pass(cli, true, take_flow, deletion, &result);
-	if (status == CLI_FAILED)
-		return status;
-	if ((status == 0 || status == -ECANCELED) && deletion->batched > 0) {
-		int error = delete_batch(deletion);
-
-		if (error)
-			status = -cli_failed("cannot delete", error);
-	}
-	put_total(deletion);
+	/* What was chosen before a signal came is still to be deleted. */
+	if (deletion->batched > 0 && !deletion->error)
+		delete_batch(deletion);
+	if (deletion->error)
+		cli_failed("cannot delete", deletion->error);
+	if (status >= 0 || deletion->deleted + deletion->gone + deletion->refused > 0)
+		put_total(deletion);
 	written = cli_written(deletion->text.error);
 	if (status == -ECANCELED)
 		return cli_stopped();
-	if (status != 0 || deletion->refused || result.malformed)
+	if (status != 0 || deletion->error || deletion->refused || result.malformed)
 		return CLI_FAILED;
 	return deletion->text.error == -EPIPE ? CLI_OK : written;
 }
@@ -152,8 +152,9 @@ cli_delete(struct cli *cli)
 	deletion.batch = calloc(CT_DELETE_MAX, sizeof(*deletion.batch));
 	if (!buffer || !deletion.batch)
 		status = cli_failed("cannot start", -ENOMEM);
-	else if (!cli_used(cli, CLI_DRY_RUN))
-		status = cli_open(&deletion.netlink, &kernel);
+	else if (!cli_used(cli, CLI_DRY_RUN) &&
+		 cli_open(&deletion.netlink, &kernel) < 0)
+		status = CLI_FAILED;
 	if (status == CLI_OK) {
 		ct_text_init(&deletion.text, buffer, CLI_BUFFER, cli_write, NULL);
 		status = run(&deletion, cli);

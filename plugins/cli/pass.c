@@ -30,7 +30,9 @@ cli_open(struct ct_netlink **netlink, struct ct_kernel *kernel)
 
 	if (error == -EPROTONOSUPPORT && geteuid() == 0 && ct_kernel_load_module() == 0)
 		error = try_open(netlink, kernel);
-	return error ? cli_failed(cannot_read, error) : CLI_OK;
+	if (error)
+		cli_failed(cannot_read, error);
+	return error;
 }
 
 static void
@@ -112,7 +114,7 @@ cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
 	int status = cli_open(&netlink, &kernel);
 
 	memset(result, 0, sizeof(*result));
-	if (status != CLI_OK)
+	if (status < 0)
 		return status;
 	warn_of_needs(cli);
 	ct_filter_set_now(cli->filter, cli->now);
@@ -121,7 +123,7 @@ cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
 	 * beside a full one would search the whole of it and delay packets, for
 	 * nothing.
 	 */
-	if (kernel.count > 0)
+	if (!(kernel.has & CT_KERNEL_COUNT) || kernel.count > 0)
 		status = dump(cli, netlink, reader_thread, &choice, result);
 	ct_netlink_free(netlink);
 	if (status < 0 && status != -ECANCELED)

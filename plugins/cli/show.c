@@ -19,7 +19,7 @@ show_flow(const struct ct_flow *flow, void *data)
 
 	show->output->flow(&show->text, &show->view, flow);
 	show->flows++;
-	return show->text.error;
+	return show->text.error != 0;
 }
 
 /* What the pass came to, and then what the output came to, as an exit status. */
@@ -30,7 +30,7 @@ finish(struct show *show, int status, bool malformed)
 	int written;
 
 	/* Nothing was seen, so nothing is shown: the error is all there is to say. */
-	if (status != 0 && status != -ECANCELED && show->flows == 0)
+	if (status < 0 && status != -ECANCELED && show->flows == 0)
 		return CLI_FAILED;
 	show->output->end(&show->text, &end);
 	ct_text_flush(&show->text);
@@ -59,9 +59,6 @@ cli_show(struct cli *cli, const struct output *output)
 	ct_text_init(&show.text, buffer, CLI_BUFFER, cli_write, NULL);
 	output->begin(&show.text);
 	status = cli_pass(cli, true, show_flow, &show, &result);
-	/* The writer's own error ended the pass: the text remembers it. */
-	if (show.text.error)
-		status = 0;
 	status = finish(&show, status, result.malformed > 0);
 	ct_labels_free(labels);
 	free(buffer);
