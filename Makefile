@@ -137,7 +137,9 @@ demo: deps
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(SCHEMADIR)
 	$(INSTALL) -m 0755 $(BUILD)/conntap $(DESTDIR)$(SBINDIR)/conntap
-	$(INSTALL) -m 0644 plugins/cli/conntap.1 $(DESTDIR)$(MANDIR)/man1/conntap.1
+	sed 's,/usr/local/share/conntap/schema,$(SCHEMADIR),' plugins/cli/conntap.1 \
+		>$(DESTDIR)$(MANDIR)/man1/conntap.1
+	chmod 0644 $(DESTDIR)$(MANDIR)/man1/conntap.1
 	$(INSTALL) -m 0644 $(SCHEMAS) $(DESTDIR)$(SCHEMADIR)
 
 .PHONY: uninstall

@@ -34,10 +34,14 @@ enum ct_topic {
 union ct_wanted {
 	struct ct_range range;
 	struct {
-		uint32_t value; /* (number & mask) == value */
+		uint32_t value; /* (mark & mask) == value */
 		uint32_t mask;
-		uint32_t any; /* and, unless 0, one of these */
-	} bits;
+	} mark;
+	struct {
+		uint32_t set;   /* all of these */
+		uint32_t clear; /* none of these */
+		uint32_t any;   /* unless 0, at least one of these */
+	} status;
 	struct {
 		uint32_t status; /* one of these bits must be set */
 		bool any;        /* whatever the address */

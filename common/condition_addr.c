@@ -7,9 +7,10 @@
 #include "condition_kinds.h"
 
 static bool
-addr_in(const struct ct_addr_range *range, uint8_t family, const struct ct_addr *addr)
+addr_in(const struct ct_addr_range *range, const struct ct_tuple *tuple, uint16_t has,
+	const struct ct_addr *addr)
 {
-	return family == range->family &&
+	return tuple->has & has && tuple->family == range->family &&
 	       memcmp(addr, &range->low, sizeof(*addr)) >= 0 &&
 	       memcmp(addr, &range->high, sizeof(*addr)) <= 0;
 }
@@ -31,10 +32,14 @@ ct_addr_match(const struct ct_condition *condition, const union ct_wanted *wante
 	int which = condition->which;
 
 	(void)now;
-	return (which & CT_ORIG_SRC && addr_in(range, orig->family, &orig->src)) ||
-	       (which & CT_ORIG_DST && addr_in(range, orig->family, &orig->dst)) ||
-	       (which & CT_REPLY_SRC && addr_in(range, reply->family, &reply->src)) ||
-	       (which & CT_REPLY_DST && addr_in(range, reply->family, &reply->dst));
+	return (which & CT_ORIG_SRC &&
+		addr_in(range, orig, CT_TUPLE_SRC, &orig->src)) ||
+	       (which & CT_ORIG_DST &&
+		addr_in(range, orig, CT_TUPLE_DST, &orig->dst)) ||
+	       (which & CT_REPLY_SRC &&
+		addr_in(range, reply, CT_TUPLE_SRC, &reply->src)) ||
+	       (which & CT_REPLY_DST &&
+		addr_in(range, reply, CT_TUPLE_DST, &reply->dst));
 }
 
 static struct ct_tuple *
@@ -151,9 +156,9 @@ ct_nat_match(const struct ct_condition *condition, const union ct_wanted *wanted
 	if (wanted->nat.any)
 		return nat != 0;
 	return (nat & CT_SRC_NAT &&
-		addr_in(&wanted->nat.addr, reply->family, &reply->dst)) ||
+		addr_in(&wanted->nat.addr, reply, CT_TUPLE_DST, &reply->dst)) ||
 	       (nat & CT_DST_NAT &&
-		addr_in(&wanted->nat.addr, reply->family, &reply->src));
+		addr_in(&wanted->nat.addr, reply, CT_TUPLE_SRC, &reply->src));
 }
 
 void

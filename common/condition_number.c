@@ -17,6 +17,15 @@ age_of(const struct ct_flow *flow, uint64_t now, uint64_t *age)
 	return flow->has & CT_START;
 }
 
+/* A sum that ends at the largest number: more than any bound is still more. */
+static uint64_t
+sum(uint64_t a, uint64_t b)
+{
+	uint64_t total;
+
+	return __builtin_add_overflow(a, b, &total) ? UINT64_MAX : total;
+}
+
 /* False when the flow has no such number. */
 static bool
 number_of(int which, const struct ct_flow *flow, uint64_t now, uint64_t *number)
@@ -27,7 +36,7 @@ number_of(int which, const struct ct_flow *flow, uint64_t now, uint64_t *number)
 		return true;
 	case CT_NUMBER_PROTO:
 		*number = flow->orig.proto;
-		return true;
+		return flow->orig.has & CT_TUPLE_PROTO;
 	case CT_NUMBER_ICMP_TYPE:
 		*number = flow->orig.icmp_type;
 		return flow->orig.has & CT_TUPLE_ICMP_TYPE;
@@ -47,12 +56,12 @@ number_of(int which, const struct ct_flow *flow, uint64_t now, uint64_t *number)
 		*number = ct_flow_zone(flow, CT_REPLY);
 		return true;
 	case CT_NUMBER_BYTES:
-		*number =
-			flow->counters[CT_ORIG].bytes + flow->counters[CT_REPLY].bytes;
+		*number = sum(flow->counters[CT_ORIG].bytes,
+			      flow->counters[CT_REPLY].bytes);
 		return flow->has & CT_COUNTERS;
 	case CT_NUMBER_PACKETS:
-		*number = flow->counters[CT_ORIG].packets +
-			  flow->counters[CT_REPLY].packets;
+		*number = sum(flow->counters[CT_ORIG].packets,
+			      flow->counters[CT_REPLY].packets);
 		return flow->has & CT_COUNTERS;
 	case CT_NUMBER_AGE:
 		return age_of(flow, now, number);

@@ -104,19 +104,16 @@ parse_status_word(const char *word, union ct_wanted *wanted, struct ct_why *why)
 		return ct_parse_failed(
 			why,
 			"%.60s is not a status (expected, seen-reply, assured, "
-			"confirmed, "
-			"src-nat, dst-nat, nat, seq-adjust, dying, fixed-timeout, "
-			"helper, "
-			"offload, hw-offload, unreplied, …; not-NAME for its absence)",
+			"confirmed, src-nat, dst-nat, nat, seq-adjust, dying, "
+			"fixed-timeout, helper, offload, hw-offload, unreplied, "
+			"…; not-NAME for its absence)",
 			word);
-	if (negative != absent) {
-		wanted->bits.mask |= bits;
-	} else if (bits == CT_NAT_MASK) {
-		wanted->bits.any |= bits;
-	} else {
-		wanted->bits.mask |= bits;
-		wanted->bits.value |= bits;
-	}
+	if (negative != absent)
+		wanted->status.clear |= bits;
+	else if (bits == CT_NAT_MASK)
+		wanted->status.any |= bits;
+	else
+		wanted->status.set |= bits;
 	return 0;
 }
 
@@ -135,8 +132,9 @@ ct_status_match(const struct ct_condition *condition, const union ct_wanted *wan
 	(void)condition;
 	(void)now;
 	return flow->has & CT_STATUS &&
-	       (flow->status & wanted->bits.mask) == wanted->bits.value &&
-	       (!wanted->bits.any || flow->status & wanted->bits.any);
+	       (flow->status & wanted->status.set) == wanted->status.set &&
+	       !(flow->status & wanted->status.clear) &&
+	       (!wanted->status.any || flow->status & wanted->status.any);
 }
 
 void
@@ -144,9 +142,9 @@ ct_status_ask(const struct ct_condition *condition, const union ct_wanted *wante
 	      struct ct_dump_ask *ask)
 {
 	(void)condition;
-	if (!wanted->bits.mask)
+	if (!(wanted->status.set | wanted->status.clear))
 		return;
-	ask->status |= wanted->bits.value;
-	ask->status_mask |= wanted->bits.mask;
+	ask->status |= wanted->status.set;
+	ask->status_mask |= wanted->status.set | wanted->status.clear;
 	ask->has |= CT_ASK_STATUS;
 }

@@ -25,8 +25,8 @@ ct_mark_parse(const struct ct_condition *condition, const char *value,
 	if (mark & ~mask)
 		return ct_parse_failed(
 			why, "%.100s: no mark has bits outside of its mask", value);
-	wanted->bits.value = (uint32_t)mark;
-	wanted->bits.mask = (uint32_t)mask;
+	wanted->mark.value = (uint32_t)mark;
+	wanted->mark.mask = (uint32_t)mask;
 	return 0;
 }
 
@@ -37,7 +37,7 @@ ct_mark_match(const struct ct_condition *condition, const union ct_wanted *wante
 {
 	(void)condition;
 	(void)now;
-	return (flow->mark & wanted->bits.mask) == wanted->bits.value;
+	return (flow->mark & wanted->mark.mask) == wanted->mark.value;
 }
 
 void
@@ -45,8 +45,8 @@ ct_mark_ask(const struct ct_condition *condition, const union ct_wanted *wanted,
 	    struct ct_dump_ask *ask)
 {
 	(void)condition;
-	ask->mark = wanted->bits.value;
-	ask->mark_mask = wanted->bits.mask;
+	ask->mark = wanted->mark.value;
+	ask->mark_mask = wanted->mark.mask;
 	ask->has |= CT_ASK_MARK;
 }
 
@@ -67,13 +67,16 @@ label_bit(const char *word)
 	return bit;
 }
 
+/* A name that begins like a negation is a name nevertheless. */
 static int
 parse_label_word(const char *word, union ct_wanted *wanted, struct ct_why *why)
 {
 	const char *name = word;
-	bool negative = ct_word_is_negated(&name);
 	int bit = label_bit(name);
+	bool negative = bit < 0 && ct_word_is_negated(&name);
 
+	if (negative)
+		bit = label_bit(name);
 	if (bit < 0)
 		return ct_parse_failed(
 			why,

@@ -37,13 +37,13 @@ whole_number(const char *word, uint64_t *number)
 {
 	bool hex = word[0] == '0' && (word[1] == 'x' || word[1] == 'X');
 	const char *digits = hex ? word + 2 : word;
-	char *end;
 
-	if (!isxdigit((unsigned char)digits[0]))
+	if (!*digits ||
+	    digits[strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789")])
 		return false;
 	errno = 0;
-	*number = strtoull(digits, &end, hex ? 16 : 10);
-	return errno == 0 && *end == '\0' && end != digits;
+	*number = strtoull(digits, NULL, hex ? 16 : 10);
+	return errno == 0;
 }
 
 int

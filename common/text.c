@@ -142,8 +142,9 @@ put_hex(char *at, uint64_t number)
 void
 ct_text_hex(struct ct_text *text, uint64_t number)
 {
-	if (ct_text_room(text, 16))
-		text->at = put_hex(text->at, number);
+	char digits[16];
+
+	ct_text_bytes(text, digits, (size_t)(put_hex(digits, number) - digits));
 }
 
 static char *
@@ -223,12 +224,18 @@ put_ipv6(char *at, const uint8_t *bytes)
 void
 ct_text_addr(struct ct_text *text, uint8_t family, const struct ct_addr *addr)
 {
-	if (!ct_text_room(text, ADDR_MAX))
-		return;
+	bool direct = (size_t)(text->end - text->at) >= ADDR_MAX;
+	char line[ADDR_MAX];
+	char *start = direct ? text->at : line, *end;
+
 	if (family == AF_INET)
-		text->at = put_ipv4(text->at, addr->bytes);
+		end = put_ipv4(start, addr->bytes);
 	else
-		text->at = put_ipv6(text->at, addr->bytes);
+		end = put_ipv6(start, addr->bytes);
+	if (direct)
+		text->at = end;
+	else
+		ct_text_bytes(text, line, (size_t)(end - line));
 }
 
 void

@@ -36,8 +36,8 @@ add_short(struct tables *tables, char letter, int has_arg)
 	if (!letter || tables->shorts_size + 4 > sizeof(tables->shorts))
 		return;
 	tables->shorts[tables->shorts_size++] = letter;
-	/* A short option's bare argument is looked for by optional_value(). */
-	if (has_arg == required_argument)
+	/* Two colons, where the argument can be left out. */
+	for (int i = no_argument; i < has_arg; i++)
 		tables->shorts[tables->shorts_size++] = ':';
 	tables->shorts[tables->shorts_size] = '\0';
 }
@@ -84,16 +84,23 @@ value_of_letter(int letter)
 	return -1;
 }
 
-/* "--src-nat 192.0.2.1" and "--src-nat list": the next word is ours if it can be. */
+/*
+ * "--src-nat 192.0.2.1" and "--src-nat list": the next word belongs to the option if it
+ * begins as an address or a list of them does.
+ */
 static const char *
 optional_value(int argc, char **argv)
 {
 	struct ct_addr_range unused_range;
 	struct ct_why unused;
+	char first[128];
 
-	if (optarg || optind >= argc ||
-	    ct_parse_addr(argv[optind], &unused_range, &unused) < 0)
+	if (optarg || optind >= argc)
 		return optarg;
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(argv[optind], ","),
+		 argv[optind]);
+	if (ct_parse_addr(first, &unused_range, &unused) < 0)
+		return NULL;
 	return argv[optind++];
 }
 

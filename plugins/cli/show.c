@@ -24,9 +24,11 @@ show_flow(const struct ct_flow *flow, void *data)
 
 /* What the pass came to, and then what the output came to, as an exit status. */
 static int
-finish(struct show *show, int status, bool malformed)
+finish(struct show *show, int status, uint64_t malformed)
 {
-	struct output_end end = { .flows = show->flows, .complete = status == 0 };
+	struct output_end end = { .flows = show->flows,
+				  .malformed = malformed,
+				  .complete = status == 0 };
 	int written;
 
 	/* Nothing was seen, so nothing is shown: the error is all there is to say. */
@@ -59,7 +61,7 @@ cli_show(struct cli *cli, const struct output *output)
 	ct_text_init(&show.text, buffer, CLI_BUFFER, cli_write, NULL);
 	output->begin(&show.text);
 	status = cli_pass(cli, true, show_flow, &show, &result);
-	status = finish(&show, status, result.malformed > 0);
+	status = finish(&show, status, result.malformed);
 	ct_labels_free(labels);
 	free(buffer);
 	return status;

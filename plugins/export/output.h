@@ -20,7 +20,8 @@ struct output_view {
 
 struct output_end {
 	uint64_t flows;
-	bool complete; /* false: the pass was ended early */
+	uint64_t malformed; /* not shown, because they could not be read */
+	bool complete;      /* false: the pass was ended early */
 };
 
 struct output {

@@ -336,6 +336,9 @@ put_flow(struct ct_text *text, const struct output_view *view,
 static void
 end(struct ct_text *text, const struct output_end *end)
 {
+	if (end->malformed)
+		ct_text_printf(text, "   <!-- %llu flows could not be read -->\n",
+			       (unsigned long long)end->malformed);
 	if (!end->complete)
 		ct_text_printf(text, "   <!-- ended early, after %llu flows -->\n",
 			       (unsigned long long)end->flows);

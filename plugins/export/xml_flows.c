@@ -56,8 +56,8 @@ put_layer4(struct ct_text *text, const struct ct_tuple *tuple)
 	put_name(text, name ? name : "unknown");
 	ct_text_str(text, "\">");
 	if (tuple->has & CT_TUPLE_PORTS && tuple->proto == IPPROTO_GRE) {
-		PUT_ELEMENT(text, "srckey", tuple->sport);
-		PUT_ELEMENT(text, "dstkey", tuple->dport);
+		ct_text_printf(text, "<srckey>0x%x</srckey><dstkey>0x%x</dstkey>",
+			       tuple->sport, tuple->dport);
 	} else if (tuple->has & CT_TUPLE_PORTS) {
 		PUT_ELEMENT(text, "sport", tuple->sport);
 		PUT_ELEMENT(text, "dport", tuple->dport);
@@ -144,8 +144,11 @@ put_times(struct ct_text *text, const struct output_view *view,
 	if (flow->has & CT_STOP)
 		PUT_ELEMENT(text, "stop", flow->stop);
 	ct_text_str(text, "</timestamp>");
-	if (flow->has & CT_START && end >= flow->start)
-		PUT_ELEMENT(text, "deltatime", (end - flow->start) / NS_PER_SECOND);
+	/* A flow may be younger than the pass. */
+	if (flow->has & CT_START && end)
+		PUT_ELEMENT(text, "deltatime",
+			    end > flow->start ? (end - flow->start) / NS_PER_SECOND
+					      : 0);
 }
 
 static void
@@ -228,6 +231,9 @@ put_flow(struct ct_text *text, const struct output_view *view,
 static void
 end(struct ct_text *text, const struct output_end *end)
 {
+	if (end->malformed)
+		ct_text_printf(text, "<!-- %llu flows could not be read -->\n",
+			       (unsigned long long)end->malformed);
 	if (!end->complete)
 		ct_text_printf(text, "<!-- ended early, after %llu flows -->\n",
 			       (unsigned long long)end->flows);

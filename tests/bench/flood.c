@@ -39,8 +39,8 @@ enum {
 #define RCVBUF (4 << 20)
 
 #define UNREPLIED IPS_CONFIRMED
-#define REPLIED	  (IPS_CONFIRMED | IPS_SEEN_REPLY)
-#define ASSURED	  (IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED)
+#define REPLIED (IPS_CONFIRMED | IPS_SEEN_REPLY)
+#define ASSURED (IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED)
 
 struct recipe {
 	unsigned int per_mille;
@@ -159,8 +159,8 @@ plan_addresses(struct plan *p, uint32_t key, uint64_t random)
 static void
 plan_flow(struct plan *p, uint32_t number, uint64_t seed)
 {
-	static const uint16_t services[] = { 443, 443, 443, 80, 53, 53, 22, 25,
-					     123, 993, 3306, 5060, 6881, 8080 };
+	static const uint16_t services[] = { 443, 443, 443, 80,   53,   53,   22,
+					     25,  123, 993, 3306, 5060, 6881, 8080 };
 	uint64_t random = mix(seed ^ (uint64_t)number << 20);
 
 	*p = (struct plan){ .recipe = recipe_of[random % 1000] };
@@ -252,8 +252,7 @@ put_protoinfo(struct nlmsghdr *nlh, const struct plan *p)
 		mnl_attr_put_u8(nlh, CTA_PROTOINFO_TCP_WSCALE_REPLY, 7);
 		mnl_attr_put(nlh, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, sizeof(flags),
 			     &flags);
-		mnl_attr_put(nlh, CTA_PROTOINFO_TCP_FLAGS_REPLY, sizeof(flags),
-			     &flags);
+		mnl_attr_put(nlh, CTA_PROTOINFO_TCP_FLAGS_REPLY, sizeof(flags), &flags);
 	} else {
 		nest = mnl_attr_nest_start(nlh, CTA_PROTOINFO_SCTP);
 		mnl_attr_put_u8(nlh, CTA_PROTOINFO_SCTP_STATE, p->recipe->state);
@@ -390,13 +389,14 @@ report(const struct flood *f, double seconds)
 {
 	uint32_t made = f->asked - f->refused;
 
-	printf("flood: made %" PRIu32 " flows in %.2f s, %.0f a second\n", made, seconds,
-	       made / seconds);
+	printf("flood: made %" PRIu32 " flows in %.2f s, %.0f a second\n", made,
+	       seconds, made / seconds);
 	if (f->refused == 0)
 		return EXIT_SUCCESS;
 	fflush(stdout);
-	fprintf(stderr, "flood: the kernel refused %" PRIu32 " of %" PRIu32
-			" flows, first flow %" PRIu32 ":\n",
+	fprintf(stderr,
+		"flood: the kernel refused %" PRIu32 " of %" PRIu32
+		" flows, first flow %" PRIu32 ":\n",
 		f->refused, f->asked, f->first_refused);
 	for (int e = 0; e < ERRNO_MAX; e++)
 		if (f->errors[e] > 0)
@@ -413,9 +413,11 @@ number(const char *option, const char *text, uint64_t min, uint64_t max)
 
 	errno = 0;
 	value = strtoull(text, &end, 0);
-	if (errno || end == text || *end || *text == '-' || value < min || value > max) {
-		fprintf(stderr, "flood: %s: %s is not a number from %" PRIu64
-				" to %" PRIu64 "\n",
+	if (errno || end == text || *end || *text == '-' || value < min ||
+	    value > max) {
+		fprintf(stderr,
+			"flood: %s: %s is not a number from %" PRIu64 " to %" PRIu64
+			"\n",
 			option, text, min, max);
 		exit(2);
 	}
@@ -430,6 +432,7 @@ parse_options(struct flood *f, int argc, char **argv)
 		{ "step", required_argument, NULL, 'k' },
 		{ 0 },
 	};
+	bool bad = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "n:f:", options, NULL)) != -1) {
@@ -442,11 +445,12 @@ parse_options(struct flood *f, int argc, char **argv)
 		else if (c == 'k')
 			f->step = number("--step", optarg, 1, UINT32_MAX);
 		else
-			optind = argc + 1;
+			bad = true;
 	}
-	if (optind != argc) {
+	if (bad || optind != argc) {
 		fputs("usage: flood [-n SPAN] [-f FIRST] [--step K] [--seed SEED]\n"
-		      "makes flows FIRST, FIRST+K, ... below FIRST+SPAN in this network\n"
+		      "makes flows FIRST, FIRST+K, ... below FIRST+SPAN in this "
+		      "network\n"
 		      "namespace (default: all of the first 1000000)\n",
 		      stderr);
 		exit(2);

@@ -375,9 +375,10 @@ print_limit(const struct bench *b, const struct limit *l)
 	kept = measured && reached <= l->max;
 	if (measured)
 		snprintf(text, sizeof(text), "%.3f %s", reached, unit);
-	printf("%s%-6s  %-10s %-4s  %9s  (at most %.2f %s%s%s)\n", b->markdown ? "- " : "",
-	       kept ? "kept" : "MISSED", l->job->name, quantities[l->quantity].name, text,
-	       l->max, unit, l->base ? " " : "", l->base ? l->base->name : "");
+	printf("%s%-6s  %-10s %-4s  %9s  (at most %.2f %s%s%s)\n",
+	       b->markdown ? "- " : "", kept ? "kept" : "MISSED", l->job->name,
+	       quantities[l->quantity].name, text, l->max, unit, l->base ? " " : "",
+	       l->base ? l->base->name : "");
 	return kept;
 }
 

@@ -37,6 +37,7 @@ use feature qw(state);
 
 use Cwd qw(abs_path);
 use Exporter qw(import);
+use Fcntl qw(F_SETPIPE_SZ);
 use File::Basename qw(dirname);
 use File::Temp ();
 use IO::Handle;
@@ -47,11 +48,13 @@ use Test::More ();
 use Time::HiRes qw(time);
 use Time::Local qw(timelocal);
 
-our @EXPORT = qw(enter_lab lab_has program run start_traffic conntrack_flows proc_flows
-	flow_key kind_flows);
+our @EXPORT = qw(enter_lab lab_has program run start start_stalled
+	finish read_rest conntap wait_until set_sysctl start_traffic flood conntrack_flows proc_flows table_size flow_key
+	flow_line kind_flows same_lines);
 
 my $here = dirname(abs_path(__FILE__));
 my $patience = 30;
+use constant FIONREAD => 0x541b; # sys/ioctl.ph is not everywhere
 
 # Runs this script again inside lab.sh, with those options, or skips it.
 sub enter_lab {
@@ -90,28 +93,108 @@ sub slurp {
 	return scalar(<$handle>) // '';
 }
 
-# Runs a command without a shell: (exit status or 128 + signal, stdout, stderr).
-sub run {
-	my @command = @_;
-	my ($out, $err) = (File::Temp->new, File::Temp->new);
+# Starts a command without a shell and returns a job.  Its output goes to files, or to
+# the handles in the hash: stdout, stderr.
+sub start {
+	my ($where, @command) = @_;
+	my %job = (command => "@command", begun => time);
 
-	my $pid = fork // die "fork: $!\n";
-	if ($pid == 0) {
+	$job{$_} = $where->{$_} // ($job{"$_-file"} = File::Temp->new)
+		for 'stdout', 'stderr';
+	$job{pid} = fork // die "fork: $!\n";
+	if ($job{pid} == 0) {
 		open STDIN, '<', '/dev/null';
-		open STDOUT, '>&', $out;
-		open STDERR, '>&', $err;
+		open STDOUT, '>&', $job{stdout};
+		open STDERR, '>&', $job{stderr};
 		exec { $command[0] } @command
 			or print STDERR "$command[0]: $!\n";
 		_exit(127);
 	}
+	return \%job;
+}
+
+# Waits for a job: (exit status or 128 + signal, stdout, stderr).  The signal itself is
+# in $job->{signal}: a program may also exit with 128 + signal.
+sub finish {
+	my ($job) = @_;
 	my $late = 0;
-	local $SIG{ALRM} = sub { $late = kill KILL => $pid };
+
+	local $SIG{ALRM} = sub { $late = kill KILL => $job->{pid} };
 	alarm $patience;
-	waitpid $pid, 0;
-	my $status = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+	waitpid $job->{pid}, 0;
+	my $result = $?;
 	alarm 0;
-	die "@command: no end after $patience s\n" if $late;
-	return ($status, slurp($out), slurp($err));
+	die "$job->{command}: no end after $patience s\n" if $late;
+	$job->{signal} = $result & 127;
+	return ($job->{signal} ? 128 + $job->{signal} : $result >> 8,
+		map { $job->{"$_-file"} ? slurp($job->{"$_-file"}) : '' }
+			'stdout', 'stderr');
+}
+
+# Runs a command without a shell: (exit status or 128 + signal, stdout, stderr).
+sub run {
+	return finish(start({}, @_));
+}
+
+# Runs conntap with those arguments, likewise.
+sub conntap {
+	return run(program('conntap'), @_);
+}
+
+# Starts a command that prints a lot, reads the first bytes and no more.  When this
+# returns the command waits for its reader: (job, handle, what was read).
+sub start_stalled {
+	my @command = @_;
+
+	pipe my $out, my $in or die "pipe: $!\n";
+	my $size = fcntl $in, F_SETPIPE_SZ, 65536 or die "F_SETPIPE_SZ: $!\n";
+	my $job = start({ stdout => $in }, @command);
+	close $in;
+	sysread $out, my $text, 4096 or die "@command: nothing to read\n";
+	wait_until('a full pipe', sub {
+		my $ready = pack 'i', 0;
+		ioctl $out, FIONREAD, $ready or die "FIONREAD: $!\n";
+		return unpack('i', $ready) == $size && process_state($job->{pid}) eq 'S';
+	});
+	return ($job, $out, $text);
+}
+
+# As in ps: "S" when it waits.
+sub process_state {
+	my ($pid) = @_;
+
+	open my $file, '<', "/proc/$pid/stat" or die "/proc/$pid/stat: $!\n";
+	return <$file> =~ /\) (\w)/ ? $1 : die "/proc/$pid/stat has no state\n";
+}
+
+# What can still be read, behind what was.
+sub read_rest {
+	my ($handle, $text) = @_;
+
+	1 while sysread $handle, $text, 65536, length $text;
+	return $text;
+}
+
+# Asks until the answer is true and returns it.
+sub wait_until {
+	my ($what, $true) = @_;
+	my $deadline = time + $patience;
+	my $answer;
+
+	until ($answer = $true->()) {
+		die "waited for $what in vain, for $patience s\n" if time > $deadline;
+		select undef, undef, undef, 0.005;
+	}
+	return $answer;
+}
+
+# set_sysctl('net/netfilter/nf_conntrack_acct', 0), of the gateway.
+sub set_sysctl {
+	my ($key, $value) = @_;
+
+	open my $file, '>', "/proc/sys/$key" or die "/proc/sys/$key: $!\n";
+	print $file $value or die "/proc/sys/$key: $!\n";
+	close $file or die "/proc/sys/$key: $!\n";
 }
 
 # Starts the traffic of all or of those kinds and waits until it is there.  What cannot
@@ -192,6 +275,54 @@ sub flow_key {
 		map({ "$_=" . ($flow->{$_} // '-') } qw(zone zone_orig zone_reply)),
 		map({ "$_=$flow->{orig}{$_}" }
 			grep { !/^(packets|bytes)$/ } sort keys %{$flow->{orig}});
+}
+
+# Makes many flows without traffic; the arguments are those of flood.
+sub flood {
+	my ($status, $out, $err) = run(program('tests/flood'), @_);
+
+	die "flood @_: $err\n" if $status;
+}
+
+# How many flows there are, as conntrack(8) counts them.
+sub table_size {
+	my ($status, $out, $err) = run('conntrack', '-C');
+
+	die "conntrack -C: $err\n" if $status;
+	return $out + 0;
+}
+
+my %proto_names = (1 => 'icmp', 2 => 'igmp', 4 => 'ipip', 6 => 'tcp', 17 => 'udp',
+	33 => 'dccp', 41 => 'ipv6', 47 => 'gre', 50 => 'esp', 51 => 'ah', 58 => 'icmpv6',
+	89 => 'ospf', 103 => 'pim', 112 => 'vrrp', 115 => 'l2tp', 132 => 'sctp',
+	136 => 'udplite');
+
+# The line that conntap prints for a flow.
+sub flow_line {
+	my ($flow) = @_;
+	my $proto = $proto_names{$flow->{protonum}} // $flow->{protonum};
+	my @tuples = $flow->{orig};
+
+	push @tuples, $flow->{reply} if $flow->{flags}{SRC_NAT} || $flow->{flags}{DST_NAT};
+	return join ' => ', map { join ' ', $flow->{family}, join('->', @$_{qw(src dst)}),
+			$proto, defined $_->{sport}
+				? join('->', @$_{qw(sport dport)}) : () } @tuples;
+}
+
+# Test: the same lines, in any order.  Tells of the first few that are in one only.
+sub same_lines {
+	my ($got, $expected, $name) = @_;
+	my %seen;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$seen{$_}++ for @$got;
+	$seen{$_}-- for @$expected;
+	my @wrong = grep { $seen{$_} } sort keys %seen;
+	Test::More::ok(!@wrong, $name) and return 1;
+	my @some = splice @wrong, 0, 6;
+	Test::More::diag(sprintf '%+d  %s', $seen{$_}, $_) for @some;
+	Test::More::diag('and ' . @wrong . ' more') if @wrong;
+	return 0;
 }
 
 # All flows as conntrack(8) sees them, sorted.

@@ -1,0 +1,380 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What goes wrong: one line that says what, where and what to do, nothing on stdout that
+# is not true, and an exit status.
+use strict;
+use warnings;
+
+use File::Temp ();
+use FindBin;
+use Test::More;
+
+use lib $FindBin::Bin;
+use Lab;
+
+enter_lab();
+
+my $address = 'is not an address (a host, a network like 10.0.0.0/8 or ' .
+	'10.0.0.0/255.0.0.0, or a range like 10.0.0.2-10.0.0.9; IPv6 likewise)';
+my $port = "is not a port (0-65535, a range like 80-90, or a service's name)";
+my $backwards = 'is a range that ends before it begins';
+my $protocol = 'is not a protocol (tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, ' .
+	'…, or 0-255)';
+my $state = 'is not a state (TCP: NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT ' .
+	'CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2; SCTP: NONE CLOSED COOKIE_WAIT ' .
+	'COOKIE_ECHOED ESTABLISHED SHUTDOWN_SENT SHUTDOWN_RECD SHUTDOWN_ACK_SENT ' .
+	'HEARTBEAT_SENT HEARTBEAT_ACKED; DCCP: NONE REQUEST RESPOND PARTOPEN OPEN ' .
+	'CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID)';
+my $status = 'is not a status (expected, seen-reply, assured, confirmed, src-nat, ' .
+	'dst-nat, nat, seq-adjust, dying, fixed-timeout, helper, offload, hw-offload, ' .
+	'unreplied, …; not-NAME for its absence)';
+my $mark = 'is not a mark (like 7, 0x2a, or 0x2a/0xff)';
+my $zone = 'is not a zone (0-65535, or a range like 2-5)';
+my $label = 'is not a label (0-127, or a name in /etc/xtables/connlabel.conf)';
+my $amount = 'is not an amount (a number, or one like 10k, 2M, 1G, 1Gi)';
+my $time = 'is not a time (seconds, or like 90s, 5m, 1h30m)';
+my $missing = 'a value is missing (see conntap --help)';
+my $no_option = 'no such option, or short for several (see conntap --help)';
+my $no_command = 'is not a command (list, xml, delete or count)';
+my $extra = 'one word too many (conditions begin with --)';
+
+# Command line => what is on stderr behind "conntap: ".
+my @bad = (
+	'' => 'no command: say list, xml, delete or count (see conntap --help)',
+	'-v' => 'no command: say list, xml, delete or count (see conntap --help)',
+	'frobnicate' => "frobnicate: $no_command",
+	'LIST' => "LIST: $no_command",
+	'lis' => "lis: $no_command",
+	'list extra' => "extra: $extra",
+	'list xml' => "xml: $extra",
+	'list --proto tcp extra' => "extra: $extra",
+	'list -- extra' => "extra: $extra",
+	'--frobnicate' => "--frobnicate: $no_option",
+	'list --frobnicate' => "--frobnicate: $no_option",
+	'list --frobnicate=1' => "--frobnicate=1: $no_option",
+	'list --or 1' => "--or: $no_option",
+	'list -z' => "-z: $no_option",
+	'list -vz' => "-z: $no_option",
+	'-5' => "-5: $no_option",
+	'list --proto' => "--proto: $missing",
+	'list -p' => "-p: $missing",
+	'list --sport 1 --sport' => "--sport: $missing",
+	'xml --dialect' => "--dialect: $missing",
+	'list --verbose=3' => '--verbose=3: takes no value',
+	'list --kernel-filter=yes' => '--kernel-filter=yes: takes no value',
+	'list --quiet' => '--quiet: list has no such option (see conntap list --help)',
+	'list --dry-run' => '--dry-run: list has no such option (see conntap list --help)',
+	'xml --quiet' => '--quiet: xml has no such option (see conntap xml --help)',
+	'count --dialect flows' =>
+		'--dialect: count has no such option (see conntap count --help)',
+	'delete --dialect flows -p tcp' =>
+		'--dialect: delete has no such option (see conntap delete --help)',
+	'xml --dialect json' => '--dialect: json is not a dialect (conntracks or flows)',
+	'delete' => 'delete: no condition was given; say which flows ' .
+		'(see conntap delete --help)',
+
+	'list --orig-src 10.0.0.1/8' =>
+		'--orig-src: 10.0.0.1/8 has host bits set (the network is 10.0.0.0/8)',
+	'list --orig-dst 10.0.0.1/255.0.0.0' => '--orig-dst: 10.0.0.1/255.0.0.0 has host ' .
+		'bits set (the network is 10.0.0.0/8)',
+	'list --reply-src fd00::1/16' =>
+		'--reply-src: fd00::1/16 has host bits set (the network is fd00::/16)',
+	'list --reply-dst 10.0.0.0/255.0.255.0' =>
+		'--reply-dst: 10.0.0.0/255.0.255.0: the mask has zeros between its ones',
+	'list --any-addr 10.0.0.0/33' =>
+		'--any-addr: 10.0.0.0/33: the prefix is 0-32 bits long',
+	'list --any-addr fd00::/129' =>
+		'--any-addr: fd00::/129: the prefix is 0-128 bits long',
+	'list -s 10.0.0.0/' => "-s: 10.0.0.0/ $address",
+	'list -s fd00::/255.0.0.0' => "-s: fd00::/255.0.0.0 $address",
+	'list -d 10.0.0.9-10.0.0.2' => "-d: 10.0.0.9-10.0.0.2 $backwards",
+	'list -d fd00::9-fd00::2' => "-d: fd00::9-fd00::2 $backwards",
+	'list -r 10.0.0.9-fd00::1' => "-r: 10.0.0.9-fd00::1 $address",
+	'list -q 10.0.0' => "-q: 10.0.0 $address",
+	'list -q 10.0.0.256' => "-q: 10.0.0.256 $address",
+	'list -q example.org' => "-q: example.org $address",
+	'list --src=10.0.0.1,' => "--src: '10.0.0.1,' has an empty value",
+	'list --dst=' => "--dst: '' has an empty value",
+	'list --src-nat=x' => "--src-nat: x $address",
+	'list --dnat=10.0.0.1/8' =>
+		'--dnat: 10.0.0.1/8 has host bits set (the network is 10.0.0.0/8)',
+	'list --any-nat x' => "x: $extra",
+	'list --sport 70000' => "--sport: 70000 $port",
+	'list --dport 65536' => "--dport: 65536 $port",
+	'list --dport -1' => "--dport: -1 $port",
+	'list --dport 80-' => "--dport: 80- $port",
+	'list --dport 80x' => "--dport: 80x $port",
+	'list --dport 1-2-3' => "--dport: 1-2-3 $port",
+	'list --dport 80-70000' => "--dport: 80-70000 $port",
+	'list --dport 90-80' => "--dport: 90-80 $backwards",
+	'list --dport nosuchservice' => "--dport: nosuchservice $port",
+	'list --dport 80,,90' => "--dport: '80,,90' has an empty value",
+	'list --dport 80,x' => "--dport: x $port",
+	'list --reply-src-port 0x10000' => "--reply-src-port: 0x10000 $port",
+	'list --reply-port-dst x' => "--reply-port-dst: x $port",
+	'list --any-port 99999' => "--any-port: 99999 $port",
+
+	'list --family ipx' => '--family: ipx is not a family (ipv4 or ipv6)',
+	'list -f 4' => '-f: 4 is not a family (ipv4 or ipv6)',
+	'list --protonum 256' => "--protonum: 256 $protocol",
+	'list --proto nosuch' => "--proto: nosuch $protocol",
+	'list -p 17-6' => "-p: 17-6 $protocol",
+	'list -p tcp-udp' => "-p: tcp-udp $protocol",
+	'list --icmp-type 256' =>
+		'--icmp-type: 256 is not an ICMP type (0-255, or a range like 2-5)',
+	'list --icmp-type 9-8' => "--icmp-type: 9-8 $backwards",
+	'list --icmp-code x' =>
+		'--icmp-code: x is not an ICMP code (0-255, or a range like 2-5)',
+	'list --icmp-id 65536' =>
+		'--icmp-id: 65536 is not an ICMP id (0-65535, or a range like 2-5)',
+	'list --state FOO' => "--state: FOO $state",
+	'list --state ESTABLISHED,FOO' => "--state: FOO $state",
+	'list --status foo' => "--status: foo $status",
+	'list -u assured,foo' => "-u: foo $status",
+	'list -u not-' => "-u: not- $status",
+	'list --status=' => "--status: '' has an empty value",
+
+	'list --mark x' => "--mark: x $mark",
+	'list --mark 4294967296' => "--mark: 4294967296 $mark",
+	'list --mark -1' => "--mark: -1 $mark",
+	'list -m 7/0x' => "-m: 7/0x $mark",
+	'list -m 8/7' => '-m: 8/7: no mark has bits outside of its mask',
+	'list --zone 65536' => "--zone: 65536 $zone",
+	'list -w x' => "-w: x $zone",
+	'list --orig-zone 9-8' => "--orig-zone: 9-8 $backwards",
+	'list --reply-zone -1' => "--reply-zone: -1 $zone",
+	'list --label 128' => "--label: 128 $label",
+	'list -l nosuchlabel' => "-l: nosuchlabel $label",
+	'list -l not-128' => "-l: not-128 $label",
+	'list --label=' => "--label: '' has an empty value",
+	'list --helper=' => "--helper: '' has an empty value",
+	'list --helper ' . 'x' x 40 =>
+		'--helper: ' . 'x' x 40 . " is not a helper's name (like ftp)",
+
+	'list --min-bytes x' => "--min-bytes: x $amount",
+	'list --min-bytes 1KB' => "--min-bytes: 1KB $amount",
+	'list --min-bytes 18446744073709551616' =>
+		"--min-bytes: 18446744073709551616 $amount",
+	'list --max-bytes 99999999999P' => "--max-bytes: 99999999999P $amount",
+	'list --min-packets -1' => "--min-packets: -1 $amount",
+	'list --max-packets 1.5' => "--max-packets: 1.5 $amount",
+	'list --min-age 1x' => "--min-age: 1x $time",
+	'list --max-age -1' => "--max-age: -1 $time",
+	'list --min-timeout m' => "--min-timeout: m $time",
+	'list --max-timeout 30000000000000000w' =>
+		"--max-timeout: 30000000000000000w $time",
+	# Thirty what?
+	'list --max-timeout 1h30' => "--max-timeout: 1h30 $time",
+
+	# Whatever comes later.
+	'list --dport x --help' => "--dport: x $port",
+	'delete --dport 80 --sport 70000' => "--sport: 70000 $port",
+	'list --orig-dst 300.1.1.1 --dport 70000' => "--orig-dst: 300.1.1.1 $address",
+);
+
+sub check_command_lines {
+	my $size = table_size();
+
+	for (my $i = 0; $i < @bad; $i += 2) {
+		my ($words, $expected) = @bad[$i, $i + 1];
+		is_deeply([conntap(split ' ', $words)], [2, '', "conntap: $expected\n"],
+			"conntap $words");
+	}
+	is(table_size(), $size, 'and nothing was deleted');
+}
+
+sub check_help {
+	my ($status, $out, $err) = conntap('--version');
+	is("$status $err", '0 ', '--version: status');
+	like($out, qr/\Aconntap \d+\.\d+\.\d+\n\z/, '--version');
+	is((conntap('-V'))[1], $out, '-V');
+	is((conntap('list', '-V'))[1], $out, 'list -V');
+
+	($status, $out, $err) = conntap('--help');
+	is("$status $err", '0 ', '--help: status');
+	like($out, qr/\AUsage: conntap COMMAND /, '--help');
+	like($out, qr/^  \Q$_\E /m, "--help has $_") for 'list', 'xml', 'delete', 'count';
+	is((conntap('-h'))[1], $out, '-h');
+	for my $command ('list', 'xml', 'delete', 'count') {
+		($status, $out, $err) = conntap($command, '--help');
+		is("$status $err", '0 ', "$command --help: status");
+		like($out, qr/\AUsage: conntap $command .*^Conditions: /ms,
+			"$command --help");
+	}
+}
+
+# As another user, and as root without the capability.
+sub check_rights {
+	my %who = (nobody => [qw(setpriv --reuid=65534 --regid=65534 --clear-groups)],
+		'root without rights' => [qw(setpriv --bounding-set=-net_admin
+			--inh-caps=-net_admin)]);
+
+	for my $who (sort keys %who) {
+		my @as = @{$who{$who}};
+		SKIP: {
+			my ($status) = run(@as, program('conntap'), '--version');
+			skip("no $who here who can read this directory", 1) if $status;
+			for my $words ('list', 'xml', 'xml --dialect flows', 'delete -p tcp',
+				'delete -p tcp --dry-run', 'count -p tcp') {
+				is_deeply([run(@as, program('conntap'), split ' ', $words)],
+					[1, '', 'conntap: cannot read the connection ' .
+					'tracking table: Operation not permitted: run it ' .
+					"as root, or with CAP_NET_ADMIN\n"], "$who: $words");
+			}
+		}
+	}
+}
+
+# The reader goes away after the first line.
+sub check_closed_pipe {
+	for my $words ('list', 'xml', 'xml --dialect flows') {
+		pipe my $out, my $in or die "pipe: $!\n";
+		my $job = start({ stdout => $in }, program('conntap'), split ' ', $words);
+		close $in;
+		my $line = <$out>;
+		close $out;
+		my ($status, undef, $err) = finish($job);
+		ok($line, "$words | head -1: a line");
+		is("$status $err", '141 ', "$words | head -1: status, and no message");
+	}
+	for my $words ('count', 'count -p tcp') {
+		pipe my $out, my $in or die "pipe: $!\n";
+		close $out;
+		my ($status, undef, $err) = finish(start({ stdout => $in },
+			program('conntap'), split ' ', $words));
+		is("$status $err", '141 ', "$words, to nobody");
+	}
+}
+
+sub check_full_disk {
+	for my $words ('list', 'list -p 200', 'xml', 'xml -p 200', 'xml --dialect flows',
+		'count', 'count -p tcp', 'delete -p tcp --dry-run', '--help', 'list --help',
+		'--version') {
+		open my $full, '>', '/dev/full' or die "/dev/full: $!\n";
+		my ($status, undef, $err) = finish(start({ stdout => $full },
+			program('conntap'), split ' ', $words));
+		is($status, 1, "$words >/dev/full: status");
+		is($err, "conntap: cannot write the output: No space left on device\n",
+			"$words >/dev/full: why");
+	}
+}
+
+my $cannot = 'conntap: cannot read the connection tracking table:';
+
+# conntap with faults of system calls.  The count of "when" is each thread's own.
+sub faulty {
+	my ($faults, $words) = @_;
+
+	return run('strace', '-f', '-qq', '-o', '/dev/null',
+		map({ ('-e', "inject=$_") } split ' ', $faults), program('conntap'),
+		split ' ', $words);
+}
+
+sub check_faults {
+	my ($size) = @_;
+	my $dropped = "$cannot No buffer space available: the kernel had to drop answers; " .
+		"try again\n";
+	my $rights = "$cannot Operation not permitted: run it as root, or with " .
+		"CAP_NET_ADMIN\n";
+	my @cases = (
+		'socket:error=EPROTONOSUPPORT' => "$cannot Protocol not supported: the kernel " .
+			'has no conntrack netlink; as root: modprobe nf_conntrack_netlink' .
+			"\n",
+		'sendto:error=EPERM' => $rights,
+		'sendto:error=EPERM:when=2' => $rights,
+		'bind:error=EACCES' => "$cannot Permission denied: run it as root, or with " .
+			"CAP_NET_ADMIN\n",
+		'recvfrom:error=ENOBUFS' => $dropped,
+		'recvfrom:error=EAGAIN' => "$cannot Connection timed out: the kernel did not " .
+			"answer in time; try again\n",
+	);
+
+	for my $words ('list', 'xml', 'delete -p tcp', 'count -p tcp') {
+		for (my $i = 0; $i < @cases; $i += 2) {
+			my ($faults, $expected) = @cases[$i, $i + 1];
+			is_deeply([faulty($faults, $words)], [1, '', $expected],
+				"$words: $faults");
+		}
+	}
+	check_interrupted($size);
+	check_half($size, $dropped);
+	check_half_deleted($size);
+	is_deeply([faulty('socket:error=EPROTONOSUPPORT', 'count')], [0, "$size\n", ''],
+		'count needs no netlink');
+	my ($status, $out, $err) = faulty('write:error=EIO:when=1', 'list');
+	is("$status $out", '1 ', 'list: a bad disk');
+	is($err, "conntap: cannot write the output: Input/output error\n",
+		'list: a bad disk: why');
+}
+
+# An interrupted call is no error.
+sub check_interrupted {
+	my ($size) = @_;
+
+	for my $faults ('recvfrom:error=EINTR:when=1+2', 'sendto:error=EINTR:when=1+2',
+		'write:error=EINTR:when=1+2') {
+		my ($status, $out, $err) = faulty($faults, 'list');
+		is("$status $err", '0 ', "list: $faults");
+		like($out, qr/^Total: $size connection\(s\)\n\z/m, 'and all is there');
+	}
+}
+
+# The kernel gives up half-way: what was seen is shown, as what it is.
+sub check_half {
+	my ($size, $dropped) = @_;
+	my $fault = 'recvfrom:error=ENOBUFS:when=5';
+
+	my ($status, $out, $err) = faulty($fault, 'list');
+	my $lines = () = $out =~ /^ipv[46] /mg;
+	is("$status $err", "1 $dropped", 'half a list: status and why');
+	cmp_ok($lines, '>', 0, 'half a list: there are flows');
+	cmp_ok($lines, '<', $size, 'half a list: not all');
+	like($out, qr/^Total: $lines connection\(s\) so far\n\z/m, 'half a list: it says so');
+
+	for my $dialect ('conntracks', 'flows') {
+		($status, $out, $err) = faulty($fault, "xml --dialect $dialect");
+		my $flows = () = $out =~ /<(?:conntrack |flow>)/g;
+		is("$status $err", "1 $dropped", "half of $dialect: status and why");
+		like($out, qr/<!-- ended early, after $flows flows -->\n<\/conntracks?>\n\z/,
+			"half of $dialect: it says so");
+		my $file = File::Temp->new;
+		print $file $out;
+		close $file;
+		is((run('xmllint', '--noout', "$file"))[0], 0, "half of $dialect: whole");
+	}
+	is_deeply([faulty($fault, 'count -p tcp')], [1, '', $dropped],
+		'half a count is none');
+}
+
+# The fifth request is the second batch of deletes.
+sub check_half_deleted {
+	my ($size) = @_;
+	my ($status, $out, $err) = faulty('sendto:error=EIO:when=5', 'delete -f ipv4');
+	my $lines = () = $out =~ /^Delete: /mg;
+
+	is("$status $err", "1 conntap: cannot delete: Input/output error\n",
+		'half a deletion: status and why');
+	cmp_ok($lines, '>', 0, 'half a deletion: some are gone');
+	is(table_size(), $size - $lines, 'half a deletion: those');
+	like($out, qr/^Total: $lines connection\(s\) deleted/m, 'half a deletion: total');
+	run('conntrack', '-F');
+	flood('-n', $size);
+}
+
+my $traffic = start_traffic('tcp4', 'udp6');
+check_command_lines();
+check_help();
+check_rights();
+$traffic = undef;
+run('conntrack', '-F');
+flood('-n', 5000);
+check_closed_pipe();
+check_full_disk();
+SKIP: {
+	my ($status) = run(qw(strace -f -qq -o /dev/null true));
+	skip('strace does not work here: no faults of system calls', 1) if $status;
+	check_faults(5000);
+}
+
+done_testing();
