@@ -144,7 +144,9 @@ ct_each_word(const char *value, union ct_wanted *wanted, struct ct_why *why,
 		return ct_parse_failed(why, "%.60s… is too long", value);
 	snprintf(list, sizeof(list), "%s", value);
 	while (!error && (word = strsep(&rest, ",")))
-		error = parse(word, wanted, why);
+		error = *word ? parse(word, wanted, why)
+			      : ct_parse_failed(why, "'%.100s' has an empty value",
+						value);
 	return error;
 }
 

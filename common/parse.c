@@ -190,23 +190,24 @@ unit_seconds(char unit)
 	}
 }
 
+/* Only a lone number goes without its unit. */
 int
 ct_parse_duration(const char *word, uint64_t *seconds, struct ct_why *why)
 {
 	const char *at = word;
 	uint64_t total = 0, number, part;
+	bool good = true;
 
 	do {
-		if (!leading_number(&at, &number) ||
-		    __builtin_mul_overflow(number, unit_seconds(*at), &part) ||
-		    __builtin_add_overflow(total, part, &total) || !unit_seconds(*at))
-			return ct_parse_failed(why,
-					       "%.100s is not a time (seconds, or like "
-					       "90s, 5m, 1h30m)",
-					       word);
-		if (*at)
-			at++;
-	} while (*at);
+		good = leading_number(&at, &number) && unit_seconds(*at) &&
+		       (*at || total == 0) &&
+		       !__builtin_mul_overflow(number, unit_seconds(*at), &part) &&
+		       !__builtin_add_overflow(total, part, &total);
+	} while (good && *at && *++at);
+	if (!good)
+		return ct_parse_failed(
+			why, "%.100s is not a time (seconds, or like 90s, 5m, 1h30m)",
+			word);
 	*seconds = total;
 	return 0;
 }

@@ -87,7 +87,7 @@ help_or_version(const struct cli *cli)
 		cli_help(cli->command);
 	else
 		printf("conntap %s\n", CONNTAP_VERSION);
-	return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+	return cli_written(fflush(stdout) == 0 ? 0 : -errno);
 }
 
 int

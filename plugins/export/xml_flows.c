@@ -189,6 +189,8 @@ put_independent(struct ct_text *text, const struct output_view *view,
 		PUT_ELEMENT(text, "timeout", flow->timeout);
 	if (flow->has & CT_MARK)
 		PUT_ELEMENT(text, "mark", flow->mark);
+	if (flow->has & CT_LABELS)
+		put_labels(text, view, flow);
 	put_security(text, flow);
 	if (flow->has & CT_ZONE)
 		PUT_ELEMENT(text, "zone", flow->zone);
@@ -202,8 +204,6 @@ put_independent(struct ct_text *text, const struct output_view *view,
 		ct_text_str(text, "<unreplied/>");
 	if (flow->has & (CT_START | CT_STOP))
 		put_times(text, view, flow);
-	if (flow->has & CT_LABELS)
-		put_labels(text, view, flow);
 	if (flow->has & CT_STATUS)
 		put_status(text, flow->status);
 	ct_text_str(text, "</meta>");

@@ -98,6 +98,7 @@ check_verbose($size);
 check_nobody($size);
 flood('-n', 30000);
 check_count('30,000 more', $size + 30000);
+check_verbose($size + 30000);
 check_count('those with a mark', int((30000 + 6) / 7), '--mark', 7);
 
 done_testing();

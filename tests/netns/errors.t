@@ -237,6 +237,7 @@ sub check_closed_pipe {
 		my ($status, undef, $err) = finish($job);
 		ok($line, "$words | head -1: a line");
 		is("$status $err", '141 ', "$words | head -1: status, and no message");
+		is($job->{signal}, 0, "$words | head -1: it exits");
 	}
 	for my $words ('count', 'count -p tcp') {
 		pipe my $out, my $in or die "pipe: $!\n";
