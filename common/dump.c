@@ -27,7 +27,7 @@
 #define ATTR_FILTER_ORIG_FLAGS 1
 #define ATTR_FILTER_REPLY_FLAGS 2
 
-#define RING_SLOTS 32
+#define RING_SLOTS 16
 /* Flows at a reply's edges that are held against each other for repetitions. */
 #define EDGE 32
 
@@ -36,10 +36,10 @@ struct buffer {
 	int size;
 };
 
-/* What to recognise a flow by that stood at the end of the last reply. */
+/* What to recognise the flows by that stood at the end of a reply. */
 struct seen {
-	uint32_t id;
-	struct ct_tuple orig;
+	uint32_t id[EDGE];
+	struct ct_tuple orig[EDGE];
 };
 
 struct pass {
@@ -49,8 +49,8 @@ struct pass {
 	ct_flow_fn flow_fn;
 	void *data;
 	struct ct_dump_result result;
-	struct seen last[EDGE];   /* a ring: the newest is at last_next - 1 */
-	struct seen before[EDGE]; /* the reply before this one's, as it ended */
+	struct seen last;   /* a ring: the newest is at last_next - 1 */
+	struct seen before; /* the reply before this one's, as it ended */
 	unsigned int last_next;
 };
 
@@ -128,6 +128,22 @@ send_request(struct pass *pass)
 	return ct_netlink_send(pass->netlink, request, request->nlmsg_len);
 }
 
+/* As libmnl's mnl_nlmsg_ok() and mnl_nlmsg_next(), but inlined: once a flow or twice.
+ */
+static inline bool
+message_ok(const struct nlmsghdr *at, int left)
+{
+	return left >= (int)sizeof(*at) && at->nlmsg_len >= sizeof(*at) &&
+	       at->nlmsg_len <= (uint32_t)left;
+}
+
+static inline const struct nlmsghdr *
+next_message(const struct nlmsghdr *at, int *left)
+{
+	*left -= (int)NLMSG_ALIGN(at->nlmsg_len);
+	return (const struct nlmsghdr *)((const char *)at + NLMSG_ALIGN(at->nlmsg_len));
+}
+
 /*
  * Receives one reply of the dump.  Returns 1 when more follow, 0 when it was the last
  * one, -errno.
@@ -150,17 +166,20 @@ receive(const struct pass *pass, struct buffer *buffer)
 		return (int)size;
 	buffer->size = (int)size;
 	left = (int)size;
-	for (; verdict > 0 && mnl_nlmsg_ok(at, left); at = mnl_nlmsg_next(at, &left))
-		verdict = ct_netlink_verdict(at, pass->sequence);
+	for (; verdict > 0 && message_ok(at, left); at = next_message(at, &left))
+		if (at->nlmsg_type < NLMSG_MIN_TYPE)
+			verdict = ct_netlink_verdict(at, pass->sequence);
 	return verdict > 0 && left != 0 ? -EBADMSG : verdict;
 }
 
 static bool
 was_seen(const struct pass *pass, const struct ct_flow *flow)
 {
+	const struct seen *before = &pass->before;
+
 	for (unsigned int i = 0; i < EDGE; i++)
-		if (pass->before[i].id == flow->id &&
-		    memcmp(&pass->before[i].orig, &flow->orig, sizeof(flow->orig)) == 0)
+		if (before->id[i] == flow->id &&
+		    memcmp(&before->orig[i], &flow->orig, sizeof(flow->orig)) == 0)
 			return true;
 	return false;
 }
@@ -168,10 +187,10 @@ was_seen(const struct pass *pass, const struct ct_flow *flow)
 static void
 remember(struct pass *pass, const struct ct_flow *flow)
 {
-	struct seen *seen = &pass->last[pass->last_next++ % EDGE];
+	unsigned int i = pass->last_next++ % EDGE;
 
-	seen->id = flow->id;
-	seen->orig = flow->orig;
+	pass->last.id[i] = flow->id;
+	pass->last.orig[i] = flow->orig;
 }
 
 /* Hands on the flows of one reply. */
@@ -184,12 +203,12 @@ consume(struct pass *pass, const struct buffer *buffer)
 	struct ct_flow flow;
 	int status = 0;
 
-	memcpy(pass->before, pass->last, sizeof(pass->last));
-	for (; status == 0 && mnl_nlmsg_ok(at, left); at = mnl_nlmsg_next(at, &left)) {
+	pass->before = pass->last;
+	for (; status == 0 && message_ok(at, left); at = next_message(at, &left)) {
 		if (at->nlmsg_seq != pass->sequence || at->nlmsg_type < NLMSG_MIN_TYPE)
 			continue;
-		if (ct_decode_flow(&flow, mnl_nlmsg_get_payload(at),
-				   mnl_nlmsg_get_payload_len(at)) < 0) {
+		if (ct_decode_flow(&flow, (const char *)at + NLMSG_HDRLEN,
+				   at->nlmsg_len - NLMSG_HDRLEN) < 0) {
 			pass->result.malformed++;
 			continue;
 		}
