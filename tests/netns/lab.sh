@@ -40,6 +40,16 @@ fail()
 	exit 125
 }
 
+# Private mounts begin with a private root, which in a plain chroot is no mount and cannot
+# be made private.  There, what we mount stays ours if the mount below is not shared.
+root_is_unshared()
+{
+	exec 9</
+	id=$(sed -n 's/^mnt_id:[[:space:]]*//p' /proc/self/fdinfo/9) || return
+	exec 9<&-
+	grep "^$id " /proc/1/mountinfo 2>/dev/null | grep -qv shared:
+}
+
 # The process namespace takes whatever COMMAND leaves in the background along.  The user
 # namespace comes first: a network namespace made together with it would give its /proc
 # files to an owner who is not known yet.
@@ -50,6 +60,9 @@ enter()
 	done
 	unshare='unshare -nmpf --mount-proc --kill-child'
 	[ "$(id -u)" = 0 ] || unshare="unshare -Ur $unshare"
+	if ! unshare -m true 2>/dev/null && root_is_unshared; then
+		unshare="$unshare --propagation unchanged"
+	fi
 	if ! why=$($unshare ip netns list 2>&1); then
 		skip "no private namespaces as $(id -un): $(echo "$why" | head -n 1)"
 	fi
