@@ -2,7 +2,7 @@
 /*
  * XML, dialect "flows": what conntrack(8) prints, one <flow> a line, for its readers.
  * Where conntrack(8) leaves out or mistakes something it is here and right: states of
- * SCTP and DCCP, ICMP types, GRE keys, all of the status, directional zones, escapes,
+ * SCTP and DCCP, ICMP types, all of the status, directional zones, escapes,
  * a document for an empty table.  flows.rng is its schema.
  */
 #include <netinet/in.h>

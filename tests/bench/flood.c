@@ -368,15 +368,17 @@ flood(struct flood *f)
 static int
 open_socket(struct flood *f)
 {
-	int rcvbuf = RCVBUF, on = 1;
+	int rcvbuf = RCVBUF, on = 1, fd;
 
 	f->nl = mnl_socket_open(NETLINK_NETFILTER);
 	if (f->nl == NULL)
 		return -errno;
 	if (mnl_socket_bind(f->nl, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
-	if (setsockopt(mnl_socket_get_fd(f->nl), SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf,
-		       sizeof(rcvbuf)) < 0)
+	fd = mnl_socket_get_fd(f->nl);
+	/* In a user namespace the first is refused, and the second gives less. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf)) < 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) < 0)
 		return -errno;
 	/* Errors without a copy of the message that they are about. */
 	if (mnl_socket_setsockopt(f->nl, NETLINK_CAP_ACK, &on, sizeof(on)) < 0)

@@ -8,6 +8,7 @@
 #	enter_lab();                    # from here on this script is in the gateway
 #	my $traffic = start_traffic();  # ends when $traffic goes away
 #	my @flows = conntrack_flows();  # what conntrack(8) sees
+#	my ($status, $out, $err) = conntap('list', '--proto', 'tcp');
 #
 # A flow is a hash:
 #
@@ -49,7 +50,8 @@ use Time::HiRes qw(time);
 use Time::Local qw(timelocal);
 
 our @EXPORT = qw(enter_lab lab_has program run start start_stalled
-	finish read_rest conntap wait_until set_sysctl start_traffic flood conntrack_flows proc_flows table_size flow_key
+	finish read_rest conntap wait_until set_sysctl start_traffic flood
+	conntrack_flows proc_flows table_size flow_key
 	flow_line kind_flows same_lines);
 
 my $here = dirname(abs_path(__FILE__));
@@ -154,7 +156,8 @@ sub start_stalled {
 	wait_until('a full pipe', sub {
 		my $ready = pack 'i', 0;
 		ioctl $out, FIONREAD, $ready or die "FIONREAD: $!\n";
-		return unpack('i', $ready) == $size && process_state($job->{pid}) eq 'S';
+		return unpack('i', $ready) == $size &&
+			process_state($job->{pid}) eq 'S';
 	});
 	return ($job, $out, $text);
 }
@@ -293,20 +296,27 @@ sub table_size {
 }
 
 my %proto_names = (1 => 'icmp', 2 => 'igmp', 4 => 'ipip', 6 => 'tcp', 17 => 'udp',
-	33 => 'dccp', 41 => 'ipv6', 47 => 'gre', 50 => 'esp', 51 => 'ah', 58 => 'icmpv6',
-	89 => 'ospf', 103 => 'pim', 112 => 'vrrp', 115 => 'l2tp', 132 => 'sctp',
-	136 => 'udplite');
+	33 => 'dccp', 41 => 'ipv6', 47 => 'gre', 50 => 'esp', 51 => 'ah',
+	58 => 'icmpv6', 89 => 'ospf', 103 => 'pim', 112 => 'vrrp', 115 => 'l2tp',
+	132 => 'sctp', 136 => 'udplite');
+
+sub tuple_text {
+	my ($flow, $tuple) = @_;
+	my @words = ($flow->{family}, join('->', @$tuple{qw(src dst)}),
+		$proto_names{$flow->{protonum}} // $flow->{protonum});
+
+	push @words, join '->', @$tuple{qw(sport dport)} if defined $tuple->{sport};
+	return "@words";
+}
 
 # The line that conntap prints for a flow.
 sub flow_line {
 	my ($flow) = @_;
-	my $proto = $proto_names{$flow->{protonum}} // $flow->{protonum};
-	my @tuples = $flow->{orig};
+	my $flags = $flow->{flags};
+	my @tuples = ($flow->{orig});
 
-	push @tuples, $flow->{reply} if $flow->{flags}{SRC_NAT} || $flow->{flags}{DST_NAT};
-	return join ' => ', map { join ' ', $flow->{family}, join('->', @$_{qw(src dst)}),
-			$proto, defined $_->{sport}
-				? join('->', @$_{qw(sport dport)}) : () } @tuples;
+	push @tuples, $flow->{reply} if $flags->{SRC_NAT} || $flags->{DST_NAT};
+	return join ' => ', map { tuple_text($flow, $_) } @tuples;
 }
 
 # Test: the same lines, in any order.  Tells of the first few that are in one only.

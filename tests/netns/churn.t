@@ -74,7 +74,7 @@ waitpid $pid, 0;
 my @rounds = split /\n/, $text;
 cmp_ok(scalar @rounds, '>', 2, 'meanwhile the table changed');
 cmp_ok($others, '>', 0, 'and the lists show it');
-is(scalar(grep { !/^Total: 10000 / } @rounds), 0, 'each time, what was made was deleted')
+is(scalar(grep { !/^Total: 10000 / } @rounds), 0, 'what was made was deleted')
 	or diag("@rounds");
 note(scalar @rounds, " rounds, $others other flows seen, $repeated sent twice");
 

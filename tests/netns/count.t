@@ -59,7 +59,8 @@ sub check_conditions {
 		check_count("$words, by the kernel", $expected, split(' ', $words),
 			'--kernel-filter');
 		my (undef, $out) = conntap('list', split ' ', $words);
-		is(scalar(() = $out =~ /^ipv[46] /mg), $expected, "$words: lines of list");
+		is(scalar(() = $out =~ /^ipv[46] /mg), $expected,
+			"$words: lines of list");
 	}
 }
 
@@ -74,14 +75,16 @@ sub check_nobody {
 			if $status;
 		is_deeply([run(@nobody, program('conntap'), 'count')],
 			[0, "$count\n", ''], 'nobody counts the table');
-		my ($limited, $out, $err) = run(@nobody, program('conntap'), 'count', '-v');
+		my ($limited, $out, $err) = run(@nobody, program('conntap'), 'count',
+			'-v');
 		is("$limited $err", '0 ', 'nobody asks for the limit');
 		like($out, qr/^$count of \d+ \(\d+\.\d %\)\n\z/, 'and gets it');
 		($status, $out, $err) = run(@nobody, program('conntap'), 'count',
 			'-p', 'tcp');
 		is("$status $out", '1 ', 'nobody counts no chosen flows');
-		is($err, 'conntap: cannot read the connection tracking table: Operation ' .
-			"not permitted: run it as root, or with CAP_NET_ADMIN\n", 'why');
+		is($err, 'conntap: cannot read the connection tracking table: ' .
+			'Operation not permitted: run it as root, or with ' .
+			"CAP_NET_ADMIN\n", 'why');
 	}
 }
 

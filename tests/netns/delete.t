@@ -38,7 +38,8 @@ sub check_delete {
 	my ($status, $out, $err) = conntap('delete', '--dry-run', @arguments);
 	is("$status $err", '0 ', "$name: dry run");
 	same_lines([split /\n/, $out], [delete_lines('Would delete', @wanted),
-			"Total: $count connection(s) would be deleted"], "$name: dry lines");
+			"Total: $count connection(s) would be deleted"],
+			"$name: dry lines");
 	same_lines([names(conntrack_flows())], [names(@flows)],
 		"$name: a dry run deletes nothing");
 
@@ -91,7 +92,8 @@ sub check_each {
 		same_lines([split /\n/, $out], [delete_lines('Delete', @same),
 			'Total: ' . @same . ' connection(s) deleted'], "$name: lines");
 		@flows = conntrack_flows();
-		same_lines([names(@flows)], [names(@others)], "$name: only this is gone");
+		same_lines([names(@flows)], [names(@others)],
+			"$name: only this is gone");
 		$protos{"$_->{family} $_->{protonum}"}++ for @same;
 		$alone++ if @same == 1;
 		last if @flows != @others;
@@ -110,12 +112,14 @@ sub check_some {
 		'--kernel-filter');
 	check_delete('twins: one of two', sub { $_->{zone} == 9 }, '--sport', 40041,
 		'--zone', 9);
-	is(scalar kind_flows('udp4-twins', conntrack_flows()), 1, 'twins: the other stays');
-	check_delete('zone of the original direction', sub { ($_->{zone_orig} // 0) == 7 },
-		'--orig-zone', 7);
-	check_delete('zone of the reply direction', sub { ($_->{zone_reply} // 0) == 8 },
-		'--reply-zone', 8);
-	check_delete('zone of both', sub { $_->{zone} == 5 }, '-w', 5, '--kernel-filter');
+	is(scalar kind_flows('udp4-twins', conntrack_flows()), 1,
+		'twins: the other stays');
+	check_delete('zone of the original direction',
+		sub { ($_->{zone_orig} // 0) == 7 }, '--orig-zone', 7);
+	check_delete('zone of the reply direction',
+		sub { ($_->{zone_reply} // 0) == 8 }, '--reply-zone', 8);
+	check_delete('zone of both', sub { $_->{zone} == 5 }, '-w', 5,
+		'--kernel-filter');
 	check_delete('several conditions', sub { $_->{proto} eq 'tcp' &&
 			$_->{state} eq 'TIME_WAIT' && $_->{family} eq 'ipv6' },
 		'-p', 'tcp', '--state', 'time-wait', '-f', 'ipv6');
@@ -134,7 +138,8 @@ sub check_quiet {
 	my $udp = grep { $_->{proto} eq 'udp' } @flows;
 
 	cmp_ok($udp, '>', 5, 'quiet: there is something to delete');
-	my ($status, $out, $err) = conntap('delete', '--quiet', '--dry-run', '-p', 'udp');
+	my ($status, $out, $err) = conntap('delete', '--quiet', '--dry-run', '-p',
+		'udp');
 	is("$status $out $err", "0 Total: $udp connection(s) would be deleted\n ",
 		'quiet: a dry run');
 	is(table_size(), @flows, 'quiet: which deletes nothing');
@@ -155,9 +160,11 @@ sub check_refusal {
 		is($status, 2, "no condition: delete $words: status");
 		is($out, '', "no condition: delete $words: stdout");
 		is($err, 'conntap: delete: no condition was given; say which flows ' .
-			"(see conntap delete --help)\n", "no condition: delete $words: why");
+			"(see conntap delete --help)\n",
+			"no condition: delete $words: why");
 	}
-	same_lines([names(conntrack_flows())], \@before, 'no condition: nothing is gone');
+	same_lines([names(conntrack_flows())], \@before,
+		'no condition: nothing is gone');
 }
 
 # 50,000 flows of which each seventh carries the mark 7.
@@ -192,15 +199,16 @@ sub check_concurrent {
 
 	while (!$gone && $rounds++ < 20) {
 		flood('-n', 20000);
-		my @jobs = map { start({}, program('conntap'), 'delete', '--max-timeout',
-			'10w') } 1, 2;
+		my @jobs = map { start({}, program('conntap'), 'delete',
+			'--max-timeout', '10w') } 1, 2;
 		my (%seen, $sum);
 		for my $job (@jobs) {
 			my ($status, $out, $err) = finish($job);
 			my ($deleted, $late) = totals($out);
 			my @lines = $out =~ /^(Delete: .*)$/mg;
 			is("$status $err", '0 ', "concurrent: round $rounds: status");
-			is(scalar @lines, $deleted, "concurrent: round $rounds: its lines");
+			is(scalar @lines, $deleted,
+				"concurrent: round $rounds: its lines");
 			$seen{$_}++ for @lines;
 			$sum += $deleted;
 			$gone += $late;

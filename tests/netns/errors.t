@@ -22,13 +22,13 @@ my $backwards = 'is a range that ends before it begins';
 my $protocol = 'is not a protocol (tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, ' .
 	'…, or 0-255)';
 my $state = 'is not a state (TCP: NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT ' .
-	'CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2; SCTP: NONE CLOSED COOKIE_WAIT ' .
-	'COOKIE_ECHOED ESTABLISHED SHUTDOWN_SENT SHUTDOWN_RECD SHUTDOWN_ACK_SENT ' .
-	'HEARTBEAT_SENT HEARTBEAT_ACKED; DCCP: NONE REQUEST RESPOND PARTOPEN OPEN ' .
-	'CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID)';
+	'CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2; SCTP: NONE CLOSED ' .
+	'COOKIE_WAIT COOKIE_ECHOED ESTABLISHED SHUTDOWN_SENT SHUTDOWN_RECD ' .
+	'SHUTDOWN_ACK_SENT HEARTBEAT_SENT HEARTBEAT_ACKED; DCCP: NONE REQUEST ' .
+	'RESPOND PARTOPEN OPEN CLOSEREQ CLOSING TIMEWAIT IGNORE INVALID)';
 my $status = 'is not a status (expected, seen-reply, assured, confirmed, src-nat, ' .
-	'dst-nat, nat, seq-adjust, dying, fixed-timeout, helper, offload, hw-offload, ' .
-	'unreplied, …; not-NAME for its absence)';
+	'dst-nat, nat, seq-adjust, dying, fixed-timeout, helper, offload, ' .
+	'hw-offload, unreplied, …; not-NAME for its absence)';
 my $mark = 'is not a mark (like 7, 0x2a, or 0x2a/0xff)';
 my $zone = 'is not a zone (0-65535, or a range like 2-5)';
 my $label = 'is not a label (0-127, or a name in /etc/xtables/connlabel.conf)';
@@ -64,24 +64,27 @@ my @bad = (
 	'list --verbose=3' => '--verbose=3: takes no value',
 	'list --kernel-filter=yes' => '--kernel-filter=yes: takes no value',
 	'list --quiet' => '--quiet: list has no such option (see conntap list --help)',
-	'list --dry-run' => '--dry-run: list has no such option (see conntap list --help)',
+	'list --dry-run' =>
+		'--dry-run: list has no such option (see conntap list --help)',
 	'xml --quiet' => '--quiet: xml has no such option (see conntap xml --help)',
 	'count --dialect flows' =>
 		'--dialect: count has no such option (see conntap count --help)',
 	'delete --dialect flows -p tcp' =>
 		'--dialect: delete has no such option (see conntap delete --help)',
-	'xml --dialect json' => '--dialect: json is not a dialect (conntracks or flows)',
+	'xml --dialect json' =>
+		'--dialect: json is not a dialect (conntracks or flows)',
 	'delete' => 'delete: no condition was given; say which flows ' .
 		'(see conntap delete --help)',
 
 	'list --orig-src 10.0.0.1/8' =>
 		'--orig-src: 10.0.0.1/8 has host bits set (the network is 10.0.0.0/8)',
-	'list --orig-dst 10.0.0.1/255.0.0.0' => '--orig-dst: 10.0.0.1/255.0.0.0 has host ' .
-		'bits set (the network is 10.0.0.0/8)',
+	'list --orig-dst 10.0.0.1/255.0.0.0' => '--orig-dst: 10.0.0.1/255.0.0.0 has ' .
+		'host bits set (the network is 10.0.0.0/8)',
 	'list --reply-src fd00::1/16' =>
 		'--reply-src: fd00::1/16 has host bits set (the network is fd00::/16)',
 	'list --reply-dst 10.0.0.0/255.0.255.0' =>
-		'--reply-dst: 10.0.0.0/255.0.255.0: the mask has zeros between its ones',
+		'--reply-dst: 10.0.0.0/255.0.255.0: the mask has zeros between ' .
+		'its ones',
 	'list --any-addr 10.0.0.0/33' =>
 		'--any-addr: 10.0.0.0/33: the prefix is 0-32 bits long',
 	'list --any-addr fd00::/129' =>
@@ -194,7 +197,8 @@ sub check_help {
 	($status, $out, $err) = conntap('--help');
 	is("$status $err", '0 ', '--help: status');
 	like($out, qr/\AUsage: conntap COMMAND /, '--help');
-	like($out, qr/^  \Q$_\E /m, "--help has $_") for 'list', 'xml', 'delete', 'count';
+	like($out, qr/^  \Q$_\E /m, "--help has $_")
+		for 'list', 'xml', 'delete', 'count';
 	is((conntap('-h'))[1], $out, '-h');
 	for my $command ('list', 'xml', 'delete', 'count') {
 		($status, $out, $err) = conntap($command, '--help');
@@ -203,6 +207,11 @@ sub check_help {
 			"$command --help");
 	}
 }
+
+my $cannot = 'conntap: cannot read the connection tracking table:';
+my $rights = "$cannot Operation not permitted: run it as root, or with " .
+	"CAP_NET_ADMIN\n";
+my $full_disk = "conntap: cannot write the output: No space left on device\n";
 
 # As another user, and as root without the capability.
 sub check_rights {
@@ -215,12 +224,11 @@ sub check_rights {
 		SKIP: {
 			my ($status) = run(@as, program('conntap'), '--version');
 			skip("no $who here who can read this directory", 1) if $status;
-			for my $words ('list', 'xml', 'xml --dialect flows', 'delete -p tcp',
-				'delete -p tcp --dry-run', 'count -p tcp') {
-				is_deeply([run(@as, program('conntap'), split ' ', $words)],
-					[1, '', 'conntap: cannot read the connection ' .
-					'tracking table: Operation not permitted: run it ' .
-					"as root, or with CAP_NET_ADMIN\n"], "$who: $words");
+			for my $words ('list', 'xml', 'xml --dialect flows',
+				'delete -p tcp', 'delete -p tcp --dry-run',
+				'count -p tcp') {
+				is_deeply([run(@as, program('conntap'), split ' ',
+					$words)], [1, '', $rights], "$who: $words");
 			}
 		}
 	}
@@ -230,7 +238,8 @@ sub check_rights {
 sub check_closed_pipe {
 	for my $words ('list', 'xml', 'xml --dialect flows') {
 		pipe my $out, my $in or die "pipe: $!\n";
-		my $job = start({ stdout => $in }, program('conntap'), split ' ', $words);
+		my $job = start({ stdout => $in }, program('conntap'), split ' ',
+			$words);
 		close $in;
 		my $line = <$out>;
 		close $out;
@@ -249,19 +258,17 @@ sub check_closed_pipe {
 }
 
 sub check_full_disk {
-	for my $words ('list', 'list -p 200', 'xml', 'xml -p 200', 'xml --dialect flows',
-		'count', 'count -p tcp', 'delete -p tcp --dry-run', '--help', 'list --help',
-		'--version') {
+	for my $words ('list', 'list -p 200', 'xml', 'xml -p 200',
+		'xml --dialect flows', 'count', 'count -p tcp',
+		'delete -p tcp --dry-run', '--help', 'list --help', '--version') {
 		open my $full, '>', '/dev/full' or die "/dev/full: $!\n";
 		my ($status, undef, $err) = finish(start({ stdout => $full },
 			program('conntap'), split ' ', $words));
 		is($status, 1, "$words >/dev/full: status");
-		is($err, "conntap: cannot write the output: No space left on device\n",
+		is($err, $full_disk,
 			"$words >/dev/full: why");
 	}
 }
-
-my $cannot = 'conntap: cannot read the connection tracking table:';
 
 # conntap with faults of system calls.  The count of "when" is each thread's own.
 sub faulty {
@@ -274,21 +281,22 @@ sub faulty {
 
 sub check_faults {
 	my ($size) = @_;
-	my $dropped = "$cannot No buffer space available: the kernel had to drop answers; " .
-		"try again\n";
-	my $rights = "$cannot Operation not permitted: run it as root, or with " .
-		"CAP_NET_ADMIN\n";
+	my $dropped = "$cannot No buffer space available: the kernel had to drop " .
+		"answers; try again\n";
 	my @cases = (
-		'socket:error=EPROTONOSUPPORT' => "$cannot Protocol not supported: the kernel " .
-			'has no conntrack netlink; as root: modprobe nf_conntrack_netlink' .
-			"\n",
+		'socket:error=EPROTONOSUPPORT' =>
+			"$cannot Protocol not supported: the " .
+			'kernel has no conntrack netlink; as root: modprobe ' .
+			"nf_conntrack_netlink\n",
 		'sendto:error=EPERM' => $rights,
 		'sendto:error=EPERM:when=2' => $rights,
-		'bind:error=EACCES' => "$cannot Permission denied: run it as root, or with " .
-			"CAP_NET_ADMIN\n",
+		'bind:error=EACCES' =>
+			"$cannot Permission denied: run it as root, or " .
+			"with CAP_NET_ADMIN\n",
 		'recvfrom:error=ENOBUFS' => $dropped,
-		'recvfrom:error=EAGAIN' => "$cannot Connection timed out: the kernel did not " .
-			"answer in time; try again\n",
+		'recvfrom:error=EAGAIN' =>
+			"$cannot Connection timed out: the kernel did " .
+			"not answer in time; try again\n",
 	);
 
 	for my $words ('list', 'xml', 'delete -p tcp', 'count -p tcp') {
@@ -331,18 +339,21 @@ sub check_half {
 	is("$status $err", "1 $dropped", 'half a list: status and why');
 	cmp_ok($lines, '>', 0, 'half a list: there are flows');
 	cmp_ok($lines, '<', $size, 'half a list: not all');
-	like($out, qr/^Total: $lines connection\(s\) so far\n\z/m, 'half a list: it says so');
+	like($out, qr/^Total: $lines connection\(s\) so far\n\z/m,
+		'half a list: it says so');
 
 	for my $dialect ('conntracks', 'flows') {
 		($status, $out, $err) = faulty($fault, "xml --dialect $dialect");
 		my $flows = () = $out =~ /<(?:conntrack |flow>)/g;
 		is("$status $err", "1 $dropped", "half of $dialect: status and why");
-		like($out, qr/<!-- ended early, after $flows flows -->\n<\/conntracks?>\n\z/,
+		my $note = "<!-- ended early, after $flows flows -->";
+		like($out, qr/\Q$note\E\n<\/conntracks?>\n\z/,
 			"half of $dialect: it says so");
 		my $file = File::Temp->new;
 		print $file $out;
 		close $file;
-		is((run('xmllint', '--noout', "$file"))[0], 0, "half of $dialect: whole");
+		is((run('xmllint', '--noout', "$file"))[0], 0,
+			"half of $dialect: whole");
 	}
 	is_deeply([faulty($fault, 'count -p tcp')], [1, '', $dropped],
 		'half a count is none');
@@ -358,7 +369,8 @@ sub check_half_deleted {
 		'half a deletion: status and why');
 	cmp_ok($lines, '>', 0, 'half a deletion: some are gone');
 	is(table_size(), $size - $lines, 'half a deletion: those');
-	like($out, qr/^Total: $lines connection\(s\) deleted/m, 'half a deletion: total');
+	like($out, qr/^Total: $lines connection\(s\) deleted/m,
+		'half a deletion: total');
 	run('conntrack', '-F');
 	flood('-n', $size);
 }

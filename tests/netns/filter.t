@@ -71,7 +71,8 @@ sub state_is {
 # What is chosen => by which flows; $_ is the flow.  "none" says that there is none.
 my @cases = (
 	'--orig-src 10.0.1.2' => sub { $_->{orig}{src} eq '10.0.1.2' },
-	'--orig-src 10.0.2.0/24' => sub { within($_->{orig}{src}, '10.0.2.0', '10.0.2.255') },
+	'--orig-src 10.0.2.0/24' =>
+		sub { within($_->{orig}{src}, '10.0.2.0', '10.0.2.255') },
 	'--src 10.0.2.0/255.255.255.0' =>
 		sub { within($_->{orig}{src}, '10.0.2.0', '10.0.2.255') },
 	'-s 10.0.1.3-10.0.2.2' => sub { $_->{orig}{src} eq '10.0.2.2' },
@@ -88,7 +89,8 @@ my @cases = (
 	'--dst 2001:db8::/32' => sub { $_->{orig}{dst} =~ /^2001:db8:/ },
 	'-d 198.51.100.0/24,2001:db8:dead::/48' =>
 		sub { $_->{orig}{dst} =~ /^(198\.51\.100|2001:db8:dead)/ },
-	'-d 10.0.2.3-192.0.2.2' => sub { within($_->{orig}{dst}, '10.0.2.3', '192.0.2.2') },
+	'-d 10.0.2.3-192.0.2.2' =>
+		sub { within($_->{orig}{dst}, '10.0.2.3', '192.0.2.2') },
 	'--reply-src 198.51.100.7' => sub { $_->{reply}{src} eq '198.51.100.7' },
 	'-r 10.0.1.0/24' => sub { $_->{reply}{src} =~ /^10\.0\.1\./ },
 	'-r fd00:1::2' => sub { $_->{reply}{src} eq 'fd00:1::2' },
@@ -100,22 +102,25 @@ my @cases = (
 		sub { grep { $_ eq 'fd00:2::100' } addresses($_) },
 
 	'--sport 40001' => sub { between($_->{orig}{sport}, 40001) },
-	'--orig-src-port 40002-40010' => sub { between($_->{orig}{sport}, 40002, 40010) },
+	'--orig-src-port 40002-40010' =>
+		sub { between($_->{orig}{sport}, 40002, 40010) },
 	'--orig-port-src 40001,40010-40013' => sub {
-		between($_->{orig}{sport}, 40001) || between($_->{orig}{sport}, 40010, 40013)
+		between($_->{orig}{sport}, 40001) ||
+			between($_->{orig}{sport}, 40010, 40013)
 	},
 	'--dport 7001' => sub { between($_->{orig}{dport}, 7001) },
 	'--orig-dst-port 7010-7012' => sub { between($_->{orig}{dport}, 7010, 7012) },
 	'--orig-port-dst 7005,7001' =>
-		sub { between($_->{orig}{dport}, 7001) || between($_->{orig}{dport}, 7005) },
+		sub { grep { $_ == 7001 || $_ == 7005 } $_->{orig}{dport} // () },
 	'--dport ftp' => sub { between($_->{orig}{dport}, 21) },
 	'--dport 0x1b59' => sub { between($_->{orig}{dport}, 7001) },
 	'--dport tftp --dport 7001' =>
-		sub { between($_->{orig}{dport}, 69) || between($_->{orig}{dport}, 7001) },
+		sub { grep { $_ == 69 || $_ == 7001 } $_->{orig}{dport} // () },
 	'--reply-src-port 7511' => sub { between($_->{reply}{sport}, 7511) },
 	'--reply-port-src 7000-7005' => sub { between($_->{reply}{sport}, 7000, 7005) },
 	'--reply-dst-port 17012' => sub { between($_->{reply}{dport}, 17012) },
-	'--reply-port-dst 40001-40003' => sub { between($_->{reply}{dport}, 40001, 40003) },
+	'--reply-port-dst 40001-40003' =>
+		sub { between($_->{reply}{dport}, 40001, 40003) },
 	'--any-port 7511' => sub { grep { $_ == 7511 } ports($_) },
 	'--port 17000-18000' => sub { grep { between($_, 17000, 18000) } ports($_) },
 	# Keys of GRE and ids of ICMP are no ports, and no port is not port 0.
@@ -133,8 +138,10 @@ my @cases = (
 		sub { flag($_, 'SRC_NAT') && $_->{reply}{dst} =~ /100$/ },
 	'-n 10.0.1.2' => 'none',
 	'--dst-nat' => sub { flag($_, 'DST_NAT') },
-	'--dst-nat 10.0.2.2' => sub { flag($_, 'DST_NAT') && $_->{reply}{src} eq '10.0.2.2' },
-	'--dnat=fd00:2::2' => sub { flag($_, 'DST_NAT') && $_->{reply}{src} eq 'fd00:2::2' },
+	'--dst-nat 10.0.2.2' =>
+		sub { flag($_, 'DST_NAT') && $_->{reply}{src} eq '10.0.2.2' },
+	'--dnat=fd00:2::2' =>
+		sub { flag($_, 'DST_NAT') && $_->{reply}{src} eq 'fd00:2::2' },
 	'-g' => sub { flag($_, 'DST_NAT') },
 	'-g 192.0.2.2' => 'none',
 	'--any-nat' => sub { flag($_, 'SRC_NAT') || flag($_, 'DST_NAT') },
@@ -166,12 +173,13 @@ my @cases = (
 	'--icmp-code 0' => sub { between($_->{orig}{code}, 0) },
 	'--icmp-id 40016' => sub { between($_->{orig}{id}, 40016) },
 	'--icmp-id 40017,40019' =>
-		sub { between($_->{orig}{id}, 40017) || between($_->{orig}{id}, 40019) },
+		sub { grep { $_ == 40017 || $_ == 40019 } $_->{orig}{id} // () },
 
 	'--state ESTABLISHED' => sub { state_is($_, 'ESTABLISHED') },
 	'--state time-wait' => sub { state_is($_, 'TIME_WAIT') },
 	'--state syn_sent,SYN_RECV' => sub { state_is($_, 'SYN_SENT', 'SYN_RECV') },
-	'--state close --state close-wait' => sub { state_is($_, 'CLOSE', 'CLOSE_WAIT') },
+	'--state close --state close-wait' =>
+		sub { state_is($_, 'CLOSE', 'CLOSE_WAIT') },
 	'--state CLOSED' => sub { state_is($_, 'CLOSED') },
 	'--state NONE' => 'none',
 	'--status assured' => sub { flag($_, 'ASSURED') },
@@ -195,7 +203,8 @@ my @cases = (
 	'-u assured,not-nat,seen-reply' => sub {
 		flag($_, 'ASSURED') && !flag($_, 'SRC_NAT') && !flag($_, 'DST_NAT')
 	},
-	'-u expected -u unreplied' => sub { flag($_, 'EXPECTED') || flag($_, 'UNREPLIED') },
+	'-u expected -u unreplied' =>
+		sub { flag($_, 'EXPECTED') || flag($_, 'UNREPLIED') },
 	'-u helper' => sub { defined $_->{helper} },
 	'-u dying' => 'none',
 	'-u offload' => 'none',
@@ -242,7 +251,8 @@ my @cases = (
 
 	'--min-bytes 300' => sub { total($_, 'bytes') >= 300 },
 	'--max-bytes 60' => sub { total($_, 'bytes') <= 60 },
-	'--max-bytes 400 --min-bytes 100' => sub { between(total($_, 'bytes'), 100, 400) },
+	'--max-bytes 400 --min-bytes 100' =>
+		sub { between(total($_, 'bytes'), 100, 400) },
 	'--min-bytes 1k' => sub { total($_, 'bytes') >= 1000 },
 	'--max-bytes 1Ki' => sub { total($_, 'bytes') <= 1024 },
 	'--min-packets 7' => sub { total($_, 'packets') >= 7 },
@@ -250,7 +260,8 @@ my @cases = (
 	'--min-timeout 5m' => sub { $_->{timeout} >= 300 },
 	'--max-timeout 450' => sub { $_->{timeout} <= 450 },
 	'--min-timeout 1h30m' => sub { $_->{timeout} >= 5400 },
-	'--max-timeout 4d --min-timeout 6m' => sub { between($_->{timeout}, 360, 345600) },
+	'--max-timeout 4d --min-timeout 6m' =>
+		sub { between($_->{timeout}, 360, 345600) },
 );
 
 # The long names of the conditions, and what else their options are called.
@@ -267,7 +278,8 @@ sub read_conditions {
 		$canonical{substr $1, 0, 2} = $2 if $1;
 	}
 	my %aliases = (src => 'orig-src', dst => 'orig-dst', host => 'any-addr',
-		port => 'any-port', snat => 'src-nat', dnat => 'dst-nat', nat => 'any-nat',
+		port => 'any-port', snat => 'src-nat', dnat => 'dst-nat',
+		nat => 'any-nat',
 		proto => 'protonum', protocol => 'protonum', 'orig-src-port' => 'sport',
 		'orig-port-src' => 'sport', 'orig-dst-port' => 'dport',
 		'orig-port-dst' => 'dport', 'reply-port-src' => 'reply-src-port',
@@ -311,7 +323,8 @@ sub check_cases {
 		my @expected = ref $chosen ? grep { $chosen->() } @flows : ();
 		if (ref $chosen) {
 			ok(@expected, "$words: there are such flows");
-			cmp_ok(scalar @expected, '<', scalar @flows, "$words: and others");
+			cmp_ok(scalar @expected, '<', scalar @flows,
+				"$words: and others");
 			$done{$_} = 1 for used($words);
 		}
 		check($words, @expected);
@@ -324,7 +337,8 @@ sub check_combinations {
 	my $seed = $ENV{CONNTAP_SEED} // int rand 2 ** 31;
 	my @flows = conntrack_flows();
 	my @simple = grep { ref $cases[$_ + 1] && used($cases[$_]) == 1 &&
-			$cases[$_] !~ /^-l .*\b(web|last-one)/ } map { 2 * $_ } 0 .. $#cases / 2;
+			$cases[$_] !~ /^-l .*\b(web|last-one)/ }
+		map { 2 * $_ } 0 .. $#cases / 2;
 	my $found = 0;
 
 	note("CONNTAP_SEED=$seed");

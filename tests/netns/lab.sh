@@ -40,14 +40,32 @@ fail()
 	exit 125
 }
 
-# Private mounts begin with a private root, which in a plain chroot is no mount and cannot
-# be made private.  There, what we mount stays ours if the mount below is not shared.
+# Private mounts begin with a private root, but in a plain chroot the root is no mount and
+# cannot be made private.  So a mount is made of it, in a namespace of our own; that goes
+# unnoticed outside if the mount below is not shared.
 root_is_unshared()
 {
 	exec 9</
 	id=$(sed -n 's/^mnt_id:[[:space:]]*//p' /proc/self/fdinfo/9) || return
 	exec 9<&-
 	grep "^$id " /proc/1/mountinfo 2>/dev/null | grep -qv shared:
+}
+
+enter_from_chroot()
+{
+	root_is_unshared || skip "a chroot whose mounts are shared with others"
+	CONNTAP_LAB=rooting
+	export CONNTAP_LAB
+	exec unshare -nmpf --propagation unchanged --kill-child "$here/lab.sh" "$@"
+}
+
+make_root()
+{
+	mount --rbind / /mnt && mount --make-rprivate /mnt &&
+		mount -t proc proc /mnt/proc || fail "cannot mount a private root"
+	CONNTAP_LAB=entering
+	# shellcheck disable=SC2016
+	exec chroot /mnt sh -c 'cd "$1" && shift && exec "$@"' sh "$PWD" "$here/lab.sh" "$@"
 }
 
 # The process namespace takes whatever COMMAND leaves in the background along.  The user
@@ -60,8 +78,9 @@ enter()
 	done
 	unshare='unshare -nmpf --mount-proc --kill-child'
 	[ "$(id -u)" = 0 ] || unshare="unshare -Ur $unshare"
-	if ! unshare -m true 2>/dev/null && root_is_unshared; then
-		unshare="$unshare --propagation unchanged"
+	if [ "$(id -u)" = 0 ] && ! unshare -m true 2>/dev/null &&
+		unshare -m --propagation unchanged true 2>/dev/null; then
+		enter_from_chroot "$@"
 	fi
 	if ! why=$($unshare ip netns list 2>&1); then
 		skip "no private namespaces as $(id -un): $(echo "$why" | head -n 1)"
@@ -180,7 +199,11 @@ load_rules()
 	esac
 }
 
-[ "$CONNTAP_LAB" = entering ] || enter "$@"
+case ${CONNTAP_LAB-} in
+rooting) make_root "$@" ;;
+entering) ;;
+*) enter "$@" ;;
+esac
 
 acct=1
 if [ "$1" = --no-acct ]; then

@@ -88,15 +88,17 @@ sub check_format {
 # Every way to say the same.
 sub check_command_lines {
 	my @udp = map { flow_line($_) } grep { $_->{protonum} == 17 } conntrack_flows();
-	my @snat = map { flow_line($_) } grep { $_->{flags}{SRC_NAT} } conntrack_flows();
-	my @to = map { flow_line($_) } grep { $_->{flags}{SRC_NAT} &&
-			$_->{reply}{dst} eq '10.0.2.100' } conntrack_flows();
+	my @translated = grep { $_->{flags}{SRC_NAT} } conntrack_flows();
+	my @snat = map { flow_line($_) } @translated;
+	my @to = map { flow_line($_) }
+		grep { $_->{reply}{dst} eq '10.0.2.100' } @translated;
 
 	ok(@udp && @snat && @to && @to < @snat, 'there is something to choose from');
-	for my $words ('list --protonum udp', 'list --protonum=udp', '--protonum udp list',
-		'--protonum=udp list', 'list -p udp', 'list -pudp', '-p udp list',
-		'-pudp list', 'list --proto udp', 'list --protocol udp', 'list -p 17',
-		'list --protonu udp', '-v list -p udp', 'list -p UDP -v', 'list -vp udp') {
+	for my $words ('list --protonum udp', 'list --protonum=udp',
+		'--protonum udp list', '--protonum=udp list', 'list -p udp',
+		'list -pudp', '-p udp list', '-pudp list', 'list --proto udp',
+		'list --protocol udp', 'list -p 17', 'list --protonu udp',
+		'-v list -p udp', 'list -p UDP -v', 'list -vp udp') {
 		same_lines([list_ok($words, split ' ', $words)], \@udp, $words);
 	}
 	for my $words ('list --src-nat', '--src-nat list', 'list -n', '-n list',
@@ -139,8 +141,9 @@ sub check_addresses {
 	for my $port (1 .. 200) {
 		my ($from, $to) = map { join ':', map { rand() < 0.6 ? '0'
 					: sprintf '%x', rand 2 ** 16 } 1 .. 8 } 1, 2;
-		print $file "-A -t 600 -p udp -s $from -d $to --sport $port --dport 53 ",
-			"-r $to -q $from --reply-port-src 53 --reply-port-dst $port\n";
+		print $file "-A -t 600 -p udp -s $from -d $to ",
+			"--sport $port --dport 53 -r $to -q $from ",
+			"--reply-port-src 53 --reply-port-dst $port\n";
 	}
 	close $file;
 	my ($status, undef, $err) = run('conntrack', '-R', "$file");

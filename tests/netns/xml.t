@@ -48,7 +48,8 @@ sub read_conntracks {
 	my @lines = split /\n/, $_[0];
 	my (@flows, $flow, $inside);
 
-	die "no declaration\n" if shift @lines ne '<?xml version="1.0" encoding="ASCII"?>';
+	die "no declaration\n"
+		if shift @lines ne '<?xml version="1.0" encoding="ASCII"?>';
 	die "no <conntracks>\n" if shift @lines ne '<conntracks>';
 	die "no </conntracks>\n" if pop @lines ne '</conntracks>';
 	for (@lines) {
@@ -124,7 +125,8 @@ sub flags_of {
 	return [($flags->{EXPECTED} ? 'expected' : ()),
 		($flags->{UNREPLIED} ? () : 'seen reply'),
 		($flags->{ASSURED} ? 'assured' : ()), 'confirmed',
-		($flags->{SRC_NAT} ? 'src_nat' : ()), ($flags->{DST_NAT} ? 'dst_nat' : ()),
+		($flags->{SRC_NAT} ? 'src_nat' : ()),
+		($flags->{DST_NAT} ? 'dst_nat' : ()),
 		($nat ? 'nat_mask' : ()), 'src_nat_done', 'dst_nat_done',
 		($flow->{helper} ? 'helper' : ())];
 }
@@ -158,7 +160,8 @@ sub check_state {
 
 	for my $proto ('tcp', 'sctp', 'dccp') {
 		is_deeply([map { $_->{state} } @{$shown->{$proto}}],
-			[$flow->{proto} eq $proto ? $flow->{state} : ()], "$proto state");
+			[$flow->{proto} eq $proto ? $flow->{state} : ()],
+			"$proto state");
 	}
 	if ($flow->{proto} eq 'tcp' && $flow->{state} eq 'ESTABLISHED') {
 		my $tcp = $shown->{tcp}[0];
@@ -180,16 +183,16 @@ sub check_labels {
 
 	SKIP: {
 		skip('no names for labels here', 1) if !lab_has('connlabel');
-		is_deeply([map { $_->{name} } @{$shown->{labels}}], $flow->{labels} // [],
-			'labels');
+		is_deeply([map { $_->{name} } @{$shown->{labels}}],
+			$flow->{labels} // [], 'labels');
 	}
 }
 
 sub by_key {
 	return map { my $tuple = $_->{tuple}[0];
 		my $zone = $_->{zone} ? $_->{zone}[0]{id} : 0;
-		join(' ', $zone, map { "$_=$tuple->{$_}" } grep { $_ } sort keys %$tuple)
-			=> $_ } @_;
+		join(' ', $zone, map { "$_=$tuple->{$_}" } grep { $_ }
+			sort keys %$tuple) => $_ } @_;
 }
 
 sub check_conntracks {
@@ -227,9 +230,11 @@ sub check_masters {
 		is(scalar @{$master // []}, $expected ? 1 : 0, "masters of $name");
 		next unless $expected && $master;
 		my @fitting = grep {
-			my $from = $_->{orig}{dport} =~ /^(2121|69)$/ ? $_->{reply} : $_->{orig};
+			my $answers = $_->{orig}{dport} =~ /^(2121|69)$/;
+			my $from = $_->{$answers ? 'reply' : 'orig'};
 			$_->{helper} eq $helper{$tuple->{proto}} &&
-				"$from->{src} $from->{dst}" eq "$tuple->{src} $tuple->{dst}"
+				$from->{src} eq $tuple->{src} &&
+				$from->{dst} eq $tuple->{dst}
 		} grep { $_->{helper} } @flows;
 		is_deeply($master, [map { tuple_of($_, $_->{orig}) } @fitting],
 			"the master of $name");
@@ -271,7 +276,8 @@ sub check_adjusted {
 	check_synproxy($shown, \%adjusted, @flows);
 	for my $entry (values %$shown) {
 		my $flag = grep { $_ eq 'seq_adjust' } @{$entry->{status}};
-		is($flag, $adjusted{$entry->{id}} ? 1 : 0, "seq_adjust of $entry->{id}");
+		is($flag, $adjusted{$entry->{id}} ? 1 : 0,
+			"seq_adjust of $entry->{id}");
 		is(scalar @{$entry->{seqadj} // []}, $flag ? 2 : 0,
 			"seqadj of $entry->{id}");
 	}
@@ -283,7 +289,8 @@ sub check_synproxy {
 
 	SKIP: {
 		skip('no SYN proxy on this kernel', 1) unless lab_has('synproxy');
-		@proxied = map { kind_flows($_, @flows) } 'tcp4-synproxy', 'tcp6-synproxy';
+		@proxied = map { kind_flows($_, @flows) }
+			'tcp4-synproxy', 'tcp6-synproxy';
 		is(scalar @proxied, 2, 'there are flows of the SYN proxy');
 	}
 	$adjusted->{$_->{id}} = 1 for @proxied;
@@ -299,8 +306,8 @@ sub check_synproxy {
 
 # States of SCTP, which conntrack(8) shows by the names of TCP's.
 my %sctp_state;
-@sctp_state{qw(NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT)}
-	= qw(NONE CLOSED COOKIE_WAIT COOKIE_ECHOED ESTABLISHED SHUTDOWN_SENT
+@sctp_state{qw(NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK
+	TIME_WAIT)} = qw(NONE CLOSED COOKIE_WAIT COOKIE_ECHOED ESTABLISHED SHUTDOWN_SENT
 	SHUTDOWN_RECD SHUTDOWN_ACK_SENT);
 
 # A line of conntrack(8), without its faults, and without what passes.
@@ -334,7 +341,8 @@ sub conntrack_xml {
 
 	$columns = 'xml,id,ktimestamp' . (lab_has('connlabel') ? ',labels' : '');
 	for my $family ('ipv4', 'ipv6') {
-		my ($status, $out) = run('conntrack', '-L', '-f', $family, '-o', $columns);
+		my ($status, $out) = run('conntrack', '-L', '-f', $family, '-o',
+			$columns);
 		is($status, 0, "conntrack -f $family");
 		push @lines, grep { /^<flow>/ } split /\n/, $out;
 	}
@@ -365,7 +373,8 @@ sub check_flows {
 		my ($ours, $theirs) = ($ours{$id}, $theirs{$id});
 		is(plain($ours), right($theirs), "flow $id: as conntrack(8) has it");
 		for my $name ('timeout', 'deltatime') {
-			my ($mine, $other) = map { number_of($name, $_) } $ours, $theirs;
+			my ($mine, $other) = map { number_of($name, $_) }
+				$ours, $theirs;
 			cmp_ok(abs($mine - $other), '<=', 2, "flow $id: $name") or
 				diag("$mine, not $other");
 		}

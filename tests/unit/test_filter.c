@@ -696,8 +696,10 @@ static const struct bad_value bad_values[] = {
 	  "128 is not a label (0-127, or a name in /etc/xtables/connlabel.conf)" },
 	{ "label", "3,nobody",
 	  "nobody is not a label (0-127, or a name in /etc/xtables/connlabel.conf)" },
-	{ "label", "",
-	  " is not a label (0-127, or a name in /etc/xtables/connlabel.conf)" },
+	{ "label", "", "'' has an empty value" },
+	{ "label", "3,,5", "'3,,5' has an empty value" },
+	{ "label", "not-",
+	  "not- is not a label (0-127, or a name in /etc/xtables/connlabel.conf)" },
 	{ "helper", "", "'' has an empty value" },
 	{ "helper", "12345678901234567890123456789012",
 	  "12345678901234567890123456789012 is not a helper's name (like ftp)" },
@@ -714,10 +716,8 @@ static const struct bad_value bad_values[] = {
 	  "asured is not a status (expected, seen-reply, assured, confirmed, src-nat, "
 	  "dst-nat, nat, seq-adjust, dying, fixed-timeout, helper, offload, "
 	  "hw-offload, unreplied, …; not-NAME for its absence)" },
-	{ "status", "assured,",
-	  " is not a status (expected, seen-reply, assured, confirmed, src-nat, "
-	  "dst-nat, nat, seq-adjust, dying, fixed-timeout, helper, offload, "
-	  "hw-offload, unreplied, …; not-NAME for its absence)" },
+	{ "status", "assured,", "'assured,' has an empty value" },
+	{ "status", "", "'' has an empty value" },
 	{ "status", "not-",
 	  "not- is not a status (expected, seen-reply, assured, confirmed, src-nat, "
 	  "dst-nat, nat, seq-adjust, dying, fixed-timeout, helper, offload, "

@@ -379,6 +379,8 @@ bad_durations(void **unused)
 		{ "5M", "5M" FORMS },
 		{ "5ms", "5ms" FORMS },
 		{ "1h30x", "1h30x" FORMS },
+		{ "1h30", "1h30" FORMS },
+		{ "1h0", "1h0" FORMS },
 		{ "1h-5m", "1h-5m" FORMS },
 		{ "1h 5m", "1h 5m" FORMS },
 		{ "-5", "-5" FORMS },
@@ -397,6 +399,20 @@ bad_durations(void **unused)
 	for (size_t i = 0; i < COUNT(cases); i++)
 		assert_bad(&cases[i], ct_parse_duration(cases[i].word, &seconds, &why),
 			   &why);
+}
+
+/* Only a number that stands alone may go without its unit, whatever was before it. */
+static void
+number_behind_nothing(void **unused)
+{
+	static const struct bad bad = {
+		"0h30", "0h30 is not a time (seconds, or like 90s, 5m, 1h30m)"
+	};
+	struct ct_why why;
+	uint64_t seconds;
+
+	(void)unused;
+	assert_bad(&bad, ct_parse_duration(bad.word, &seconds, &why), &why);
 }
 
 static void
@@ -629,15 +645,25 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_numbers),    cmocka_unit_test(bad_numbers),
-		cmocka_unit_test(hex_twice),       cmocka_unit_test(limits),
-		cmocka_unit_test(good_ranges),     cmocka_unit_test(bad_ranges),
-		cmocka_unit_test(good_ports),      cmocka_unit_test(bad_ports),
-		cmocka_unit_test(good_amounts),    cmocka_unit_test(bad_amounts),
-		cmocka_unit_test(good_durations),  cmocka_unit_test(bad_durations),
-		cmocka_unit_test(good_addresses),  cmocka_unit_test(bad_addresses),
-		cmocka_unit_test(random_networks), cmocka_unit_test(failed),
-		cmocka_unit_test(long_words),      cmocka_unit_test(long_tails),
+		cmocka_unit_test(good_numbers),
+		cmocka_unit_test(bad_numbers),
+		cmocka_unit_test(hex_twice),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(good_ranges),
+		cmocka_unit_test(bad_ranges),
+		cmocka_unit_test(good_ports),
+		cmocka_unit_test(bad_ports),
+		cmocka_unit_test(good_amounts),
+		cmocka_unit_test(bad_amounts),
+		cmocka_unit_test(good_durations),
+		cmocka_unit_test(bad_durations),
+		cmocka_unit_test(number_behind_nothing),
+		cmocka_unit_test(good_addresses),
+		cmocka_unit_test(bad_addresses),
+		cmocka_unit_test(random_networks),
+		cmocka_unit_test(failed),
+		cmocka_unit_test(long_words),
+		cmocka_unit_test(long_tails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
