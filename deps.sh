@@ -10,7 +10,7 @@ set -eu
 
 # The package lists: one line for each distribution and purpose.
 apt_build="gcc libc6-dev make pkg-config libmnl-dev libnetfilter-conntrack-dev"
-apt_check="libcmocka-dev perl conntrack nftables iproute2 libxml2-utils mandoc procps iputils-ping kmod"
+apt_check="netbase libcmocka-dev perl conntrack nftables iproute2 libxml2-utils mandoc procps iputils-ping kmod"
 apt_ci="clang clang-format libclang-rt-14-dev valgrind"
 
 dnf_build="gcc make pkgconf-pkg-config libmnl-devel libnetfilter_conntrack-devel"
@@ -22,7 +22,7 @@ apk_check="cmocka-dev perl perl-utils conntrack-tools nftables iproute2 libxml2-
 apk_ci="clang clang-extra-tools compiler-rt valgrind"
 
 pacman_build="gcc make pkgconf libmnl libnetfilter_conntrack"
-pacman_check="cmocka perl conntrack-tools nftables iproute2 libxml2 mandoc procps-ng iputils kmod util-linux"
+pacman_check="iana-etc cmocka perl conntrack-tools nftables iproute2 libxml2 mandoc procps-ng iputils kmod util-linux"
 pacman_ci="clang compiler-rt valgrind"
 
 case "${1-check}" in

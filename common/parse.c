@@ -190,20 +190,33 @@ unit_seconds(char unit)
 	}
 }
 
-/* Only a lone number goes without its unit. */
+/* Reads a number and its unit from *at, moving it; only a lone number has none. */
+static bool
+leading_time(const char **at, bool alone, uint64_t *seconds)
+{
+	uint64_t number, unit;
+
+	if (!leading_number(at, &number))
+		return false;
+	unit = unit_seconds(**at);
+	if (unit == 0 || (**at == '\0' && !alone))
+		return false;
+	if (**at)
+		++*at;
+	return !__builtin_mul_overflow(number, unit, seconds);
+}
+
 int
 ct_parse_duration(const char *word, uint64_t *seconds, struct ct_why *why)
 {
 	const char *at = word;
-	uint64_t total = 0, number, part;
-	bool good = true;
+	uint64_t total = 0, part;
+	bool good;
 
-	do {
-		good = leading_number(&at, &number) && unit_seconds(*at) &&
-		       (*at || total == 0) &&
-		       !__builtin_mul_overflow(number, unit_seconds(*at), &part) &&
+	do
+		good = leading_time(&at, at == word, &part) &&
 		       !__builtin_add_overflow(total, part, &total);
-	} while (good && *at && *++at);
+	while (good && *at);
 	if (!good)
 		return ct_parse_failed(
 			why, "%.100s is not a time (seconds, or like 90s, 5m, 1h30m)",
