@@ -434,6 +434,7 @@ decode_secctx(struct ct_flow *flow, struct walk w)
 
 	while (walk_next(&w)) {
 		if (w.type == CTA_SECCTX_NAME) {
+			flow->has &= ~CT_SECCTX_CUT;
 			if (take_text(&w, flow->secctx, sizeof(flow->secctx)))
 				flow->has |= CT_SECCTX_CUT;
 			flow->has |= CT_SECCTX;
@@ -441,6 +442,14 @@ decode_secctx(struct ct_flow *flow, struct walk w)
 	}
 	return w.error;
 }
+
+/* What the size of labels is a multiple of; where bytes are in order, 32 bits will do.
+ */
+#if __BYTE_ORDER == __LITTLE_ENDIAN
+#define LABEL_WORD sizeof(uint32_t)
+#else
+#define LABEL_WORD sizeof(long)
+#endif
 
 /*
  * The kernel sends its bitmap as an array of native longs.  Should there ever be more
@@ -451,7 +460,7 @@ decode_labels(struct ct_flow *flow, struct walk *w)
 {
 	size_t size = w->size < sizeof(flow->labels) ? w->size : sizeof(flow->labels);
 
-	if (w->size % sizeof(uint32_t) != 0) {
+	if (w->size % LABEL_WORD != 0) {
 		walk_fail(w);
 		return;
 	}

@@ -27,7 +27,13 @@
 #define ATTR_FILTER_ORIG_FLAGS 1
 #define ATTR_FILTER_REPLY_FLAGS 2
 
-#define RING_SLOTS 16
+#define RING_SLOTS 32
+/*
+ * So many replies wait before the consumer is woken.  It is mostly the faster one, and
+ * to wake it for each would cost the reader more than the reply did.
+ */
+#define RING_WAKE 8
+
 /* Flows at a reply's edges that are held against each other for repetitions. */
 #define EDGE 32
 
@@ -277,7 +283,8 @@ reader(void *data)
 		if (verdict >= 0)
 			ring->filled++;
 		ring->verdict = verdict;
-		pthread_cond_signal(&ring->filled_some);
+		if (verdict <= 0 || ring->filled - ring->emptied >= RING_WAKE)
+			pthread_cond_signal(&ring->filled_some);
 		pthread_mutex_unlock(&ring->mutex);
 	}
 	return NULL;

@@ -77,9 +77,14 @@ split(const char *word, char separator, char left[WORD_MAX], const char **right)
 	return true;
 }
 
-int
-ct_parse_range(const char *word, uint64_t max, const char *what, struct ct_range *range,
-	       struct ct_why *why)
+enum reading {
+	READ,
+	NOT_A_RANGE,
+	BACKWARDS,
+};
+
+static enum reading
+read_range(const char *word, uint64_t max, struct ct_range *range)
 {
 	char left[WORD_MAX];
 	struct ct_range found;
@@ -93,14 +98,34 @@ ct_parse_range(const char *word, uint64_t max, const char *what, struct ct_range
 		good = whole_number(word, &found.low) &&
 		       whole_number(word, &found.high);
 	if (!good || found.low > max || found.high > max)
+		return NOT_A_RANGE;
+	if (found.low > found.high)
+		return BACKWARDS;
+	*range = found;
+	return READ;
+}
+
+static int
+backwards(struct ct_why *why, const char *word)
+{
+	return ct_parse_failed(why, "%.100s is a range that ends before it begins",
+			       word);
+}
+
+int
+ct_parse_range(const char *word, uint64_t max, const char *what, struct ct_range *range,
+	       struct ct_why *why)
+{
+	switch (read_range(word, max, range)) {
+	case READ:
+		return 0;
+	case BACKWARDS:
+		return backwards(why, word);
+	default:
 		return ct_parse_failed(why,
 				       "%.100s is not %s (0-%llu, or a range like 2-5)",
 				       word, what, (unsigned long long)max);
-	if (found.low > found.high)
-		return ct_parse_failed(
-			why, "%.100s is a range that ends before it begins", word);
-	*range = found;
-	return 0;
+	}
 }
 
 static bool
@@ -117,17 +142,16 @@ service(const char *name, struct ct_range *range)
 int
 ct_parse_port(const char *word, struct ct_range *range, struct ct_why *why)
 {
-	struct ct_why detail;
-
-	if (ct_parse_range(word, PORT_MAX, "a port", range, &detail) == 0)
+	switch (read_range(word, PORT_MAX, range)) {
+	case READ:
 		return 0;
-	if (isalpha((unsigned char)word[0]) && service(word, range))
-		return 0;
-	if (strstr(detail.text, "ends before")) {
-		*why = detail;
-		return -EINVAL;
+	case BACKWARDS:
+		return backwards(why, word);
+	default:
+		if (isalpha((unsigned char)word[0]) && service(word, range))
+			return 0;
+		return ct_parse_failed(why, "%.100s " PORT_FORMS, word);
 	}
-	return ct_parse_failed(why, "%.100s " PORT_FORMS, word);
 }
 
 /* Reads digits from *at, moving it. */

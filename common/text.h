@@ -52,7 +52,7 @@ void ct_text_addr(struct ct_text *text, uint8_t family, const struct ct_addr *ad
 
 /*
  * Text for XML, in content and in attribute values: escapes what has to be, and
- * writes what XML 1.0 cannot hold or is not ASCII as '?'.
+ * writes what is not printable ASCII as '?'.
  */
 void ct_text_xml(struct ct_text *text, const char *string);
 

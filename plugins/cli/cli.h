@@ -108,7 +108,7 @@ int cli_open(struct ct_netlink **netlink, struct ct_kernel *kernel);
  * 0, or a positive value to end the pass.  Returns 0 after a whole pass, that positive
  * value, -ECANCELED after a signal, or another -errno after saying why.
  */
-int cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
+int cli_pass(struct cli *cli, ct_flow_fn flow_fn, void *data,
 	     struct ct_dump_result *result);
 
 /* Lists the chosen flows on stdout; `list` and `xml` are this. */

@@ -56,7 +56,7 @@ cli_count(struct cli *cli)
 
 	if (ct_filter_is_empty(cli->filter))
 		return count_table(cli);
-	status = cli_pass(cli, false, count_flow, &count, &result);
+	status = cli_pass(cli, count_flow, &count, &result);
 	if (status == -ECANCELED)
 		return cli_stopped();
 	if (status != 0 || result.malformed)

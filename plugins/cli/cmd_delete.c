@@ -117,7 +117,7 @@ static int
 run(struct deletion *deletion, struct cli *cli)
 {
 	struct ct_dump_result result;
-	int status = cli_pass(cli, true, take_flow, deletion, &result);
+	int status = cli_pass(cli, take_flow, deletion, &result);
 	int written;
 
 	/* What was chosen before a signal came is still to be deleted. */

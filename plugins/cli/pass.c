@@ -79,11 +79,11 @@ choose(const struct ct_flow *flow, void *data)
 }
 
 static int
-dump(const struct cli *cli, struct ct_netlink *netlink, bool reader_thread,
-     struct choice *choice, struct ct_dump_result *result)
+dump(const struct cli *cli, struct ct_netlink *netlink, struct choice *choice,
+     struct ct_dump_result *result)
 {
 	struct ct_dump_options options = {
-		.reader_thread = reader_thread,
+		.reader_thread = true,
 		.stop = &cli_stop,
 	};
 	int status;
@@ -103,8 +103,7 @@ dump(const struct cli *cli, struct ct_netlink *netlink, bool reader_thread,
 }
 
 int
-cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
-	 struct ct_dump_result *result)
+cli_pass(struct cli *cli, ct_flow_fn flow_fn, void *data, struct ct_dump_result *result)
 {
 	struct choice choice = { .filter = cli->filter,
 				 .flow_fn = flow_fn,
@@ -124,7 +123,7 @@ cli_pass(struct cli *cli, bool reader_thread, ct_flow_fn flow_fn, void *data,
 	 * nothing.
 	 */
 	if (!(kernel.has & CT_KERNEL_COUNT) || kernel.count > 0)
-		status = dump(cli, netlink, reader_thread, &choice, result);
+		status = dump(cli, netlink, &choice, result);
 	ct_netlink_free(netlink);
 	if (status < 0 && status != -ECANCELED)
 		cli_failed(cannot_read, status);

@@ -60,7 +60,7 @@ cli_show(struct cli *cli, const struct output *output)
 	}
 	ct_text_init(&show.text, buffer, CLI_BUFFER, cli_write, NULL);
 	output->begin(&show.text);
-	status = cli_pass(cli, true, show_flow, &show, &result);
+	status = cli_pass(cli, show_flow, &show, &result);
 	status = finish(&show, status, result.malformed);
 	ct_labels_free(labels);
 	free(buffer);
