@@ -11,7 +11,7 @@
  *	floor NAME                    the job that all the others are compared with
  *	rival NAME OTHER              and the one that this job is compared with
  *	limit NAME wall MAX OTHER     median of wall(NAME) / wall(OTHER) of each round
- *	limit NAME user MAX           median user time in seconds
+ *	limit NAME user MAX OTHER     median user(NAME) / median wall(OTHER)
  *	limit NAME rss MAX            the largest peak of resident memory in MB
  *
  * Standard output of the jobs goes to /dev/null, what they say on standard error is
@@ -67,7 +67,7 @@ static const struct {
 	const char *name, *unit;
 } quantities[QUANTITIES] = {
 	[WALL] = { "wall", "x" },
-	[USER] = { "user", "s" },
+	[USER] = { "user", "x" },
 	[RSS] = { "rss", "MB" },
 };
 
@@ -369,7 +369,8 @@ print_limit(const struct bench *b, const struct limit *l)
 	if (measured && l->quantity == WALL)
 		reached = ratio(b, l->job, l->base);
 	else if (measured && l->quantity == USER)
-		reached = TIMES(b, l->job, user).median;
+		reached =
+			TIMES(b, l->job, user).median / TIMES(b, l->base, wall).median;
 	else if (measured)
 		reached = l->job->rss_mb;
 	kept = measured && reached <= l->max;
@@ -450,7 +451,7 @@ parse_limit(struct parser *p)
 	limit->max = strtod(p->words[3], &end);
 	if (*end)
 		bad_line(p, "not a number", p->words[3]);
-	if (limit->quantity == WALL)
+	if (limit->quantity != RSS)
 		limit->base = find_job(p, p->words[4]);
 }
 
