@@ -37,25 +37,29 @@ static const struct {
 };
 
 static int
-take_stats(const struct nlmsghdr *message, void *data)
+take_stat(const struct nlattr *attr, void *data)
 {
 	struct ct_kernel *kernel = data;
-	const struct nlattr *attr;
 
-	mnl_attr_for_each (attr, message, sizeof(struct nfgenmsg)) {
-		if (mnl_attr_get_payload_len(attr) != sizeof(uint32_t))
-			continue;
-		switch (mnl_attr_get_type(attr)) {
-		case CTA_STATS_GLOBAL_ENTRIES:
-			kernel->count = ntohl(mnl_attr_get_u32(attr));
-			kernel->has |= CT_KERNEL_COUNT;
-			break;
-		case ATTR_STATS_MAX_ENTRIES:
-			kernel->max = ntohl(mnl_attr_get_u32(attr));
-			kernel->has |= CT_KERNEL_MAX;
-			break;
-		}
+	if (mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
+		return MNL_CB_OK;
+	switch (mnl_attr_get_type(attr)) {
+	case CTA_STATS_GLOBAL_ENTRIES:
+		kernel->count = ntohl(mnl_attr_get_u32(attr));
+		kernel->has |= CT_KERNEL_COUNT;
+		break;
+	case ATTR_STATS_MAX_ENTRIES:
+		kernel->max = ntohl(mnl_attr_get_u32(attr));
+		kernel->has |= CT_KERNEL_MAX;
+		break;
 	}
+	return MNL_CB_OK;
+}
+
+static int
+take_stats(const struct nlmsghdr *message, void *data)
+{
+	mnl_attr_parse(message, sizeof(struct nfgenmsg), take_stat, data);
 	return 0;
 }
 
