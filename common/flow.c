@@ -217,3 +217,17 @@ ct_tuple_is_mirror(const struct ct_tuple *orig, const struct ct_tuple *reply)
 		       icmp_answer(orig->proto, orig->icmp_type) == reply->icmp_type;
 	return orig->sport == reply->dport && orig->dport == reply->sport;
 }
+
+void
+ct_tuple_mirror(struct ct_tuple *reply, const struct ct_tuple *orig)
+{
+	int answer = icmp_answer(orig->proto, orig->icmp_type);
+
+	*reply = *orig;
+	reply->src = orig->dst;
+	reply->dst = orig->src;
+	reply->sport = orig->dport;
+	reply->dport = orig->sport;
+	if (orig->has & CT_TUPLE_ICMP_TYPE && answer >= 0)
+		reply->icmp_type = (uint8_t)answer;
+}

@@ -109,6 +109,12 @@ struct ct_dccp {
 };
 
 #define CT_LABEL_BITS 128
+/* The kernel has labels as an array of native longs: where our byte i is in there. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define CT_LABEL_BYTE(i) (i)
+#else
+#define CT_LABEL_BYTE(i) ((i) ^ (sizeof(long) - 1))
+#endif
 #define CT_HELPER_LEN 32  /* the kernel's names have 15 characters at most */
 #define CT_SECCTX_LEN 256 /* longer ones are cut, and CT_SECCTX_CUT says so */
 
@@ -177,6 +183,10 @@ struct ct_flow {
 #define CT_SECCTX CT_BIT(29)
 #define CT_SECCTX_CUT CT_BIT(30)
 
+#define CT_PROTOINFO                                                                  \
+	(CT_STATE | CT_TCP_WSCALE_ORIG | CT_TCP_WSCALE_REPLY | CT_TCP_FLAGS_ORIG |    \
+	 CT_TCP_FLAGS_REPLY | CT_SCTP_VTAG_ORIG | CT_SCTP_VTAG_REPLY | CT_DCCP_ROLE | \
+	 CT_DCCP_SEQ)
 #define CT_COUNTERS (CT_COUNTERS_ORIG | CT_COUNTERS_REPLY)
 #define CT_SEQADJ (CT_SEQADJ_ORIG | CT_SEQADJ_REPLY)
 
@@ -210,6 +220,9 @@ bool ct_same_word(const char *name, const char *word);
 
 /* Is `reply` what `orig` makes without address translation? */
 bool ct_tuple_is_mirror(const struct ct_tuple *orig, const struct ct_tuple *reply);
+
+/* Makes the reply that `orig` has without address translation. */
+void ct_tuple_mirror(struct ct_tuple *reply, const struct ct_tuple *orig);
 
 static inline bool
 ct_flow_is_nat(const struct ct_flow *flow)

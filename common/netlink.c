@@ -6,38 +6,48 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "netns.h"
+
 /* Answers to a batch of requests wait here; a wish, the kernel may grant less. */
-#define RECEIVE_BUFFER (4 << 20)
+#define RECEIVE_BUFFER (8u << 20)
 
 struct ct_netlink {
 	struct mnl_socket *socket;
 	uint32_t sequence;
 };
 
+/* The kernel may grant less; it doubles what it is asked for. */
+static void
+ask_for_buffer(int fd, uint32_t wanted)
+{
+	int size = (int)(wanted / 2);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
 static void
 configure(struct mnl_socket *socket)
 {
 	struct timeval patience = { .tv_sec = CT_NETLINK_TIMEOUT_SECONDS };
 	int fd = mnl_socket_get_fd(socket);
-	int size = RECEIVE_BUFFER;
 	int on = 1;
 
-	/* Each of these is a comfort: an old kernel or a lack of rights may refuse it.
-	 */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	/* Comforts, all of them: an old kernel or a lack of rights may refuse. */
+	ask_for_buffer(fd, RECEIVE_BUFFER);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	/* Errors without a copy of the request that they are about. */
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 }
 
-int
-ct_netlink_open(struct ct_netlink **netlink)
+static int
+open_here(struct ct_netlink **netlink)
 {
 	struct ct_netlink *opened = calloc(1, sizeof(*opened));
 	int error;
@@ -54,6 +64,23 @@ ct_netlink_open(struct ct_netlink **netlink)
 	configure(opened->socket);
 	*netlink = opened;
 	return 0;
+}
+
+int
+ct_netlink_open(struct ct_netlink **netlink, const char *netns)
+{
+	int home, error, left;
+
+	error = ct_netns_enter(netns, &home);
+	if (error)
+		return error;
+	error = open_here(netlink);
+	left = ct_netns_leave(home);
+	if (left < 0 && error == 0) {
+		ct_netlink_free(*netlink);
+		error = left;
+	}
+	return error;
 }
 
 void
@@ -167,4 +194,108 @@ ct_netlink_ask(struct ct_netlink *netlink, const struct nlmsghdr *request,
 				      data);
 	} while (verdict > 0);
 	return verdict;
+}
+
+int
+ct_netlink_fd(const struct ct_netlink *netlink)
+{
+	return mnl_socket_get_fd(netlink->socket);
+}
+
+static int
+set_option(struct ct_netlink *netlink, int option, int value)
+{
+	int fd = ct_netlink_fd(netlink);
+
+	return setsockopt(fd, SOL_NETLINK, option, &value, sizeof(value)) < 0 ? -errno
+									      : 0;
+}
+
+int
+ct_netlink_subscribe(struct ct_netlink *netlink, int group)
+{
+	return set_option(netlink, NETLINK_ADD_MEMBERSHIP, group);
+}
+
+int
+ct_netlink_hear_all_namespaces(struct ct_netlink *netlink)
+{
+	return set_option(netlink, NETLINK_LISTEN_ALL_NSID, 1);
+}
+
+uint32_t
+ct_netlink_set_buffer(struct ct_netlink *netlink, uint32_t wanted)
+{
+	int fd = ct_netlink_fd(netlink), granted = 0;
+	socklen_t length = sizeof(granted);
+
+	ask_for_buffer(fd, wanted);
+	/*
+	 * A socket that reports an overrun drops everything until it has been emptied.
+	 * We count drops instead, so it need not.
+	 */
+	set_option(netlink, NETLINK_NO_ENOBUFS, 1);
+	getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted, &length);
+	return (uint32_t)granted;
+}
+
+int
+ct_netlink_drops(const struct ct_netlink *netlink, uint32_t *drops)
+{
+	uint32_t memory[SK_MEMINFO_VARS];
+	socklen_t length = sizeof(memory);
+
+	if (getsockopt(ct_netlink_fd(netlink), SOL_SOCKET, SO_MEMINFO, memory,
+		       &length) < 0)
+		return -errno;
+	*drops = memory[SK_MEMINFO_DROPS];
+	return 0;
+}
+
+static int
+nsid_of(struct msghdr *message)
+{
+	struct cmsghdr *at;
+	int nsid = -1;
+
+	for (at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at))
+		if (at->cmsg_level == SOL_NETLINK &&
+		    at->cmsg_type == NETLINK_LISTEN_ALL_NSID &&
+		    at->cmsg_len == CMSG_LEN(sizeof(nsid)))
+			memcpy(&nsid, CMSG_DATA(at), sizeof(nsid));
+	return nsid;
+}
+
+int
+ct_netlink_receive_many(struct ct_netlink *netlink,
+			struct ct_netlink_datagram datagrams[CT_NETLINK_MANY])
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} controls[CT_NETLINK_MANY];
+	struct iovec vectors[CT_NETLINK_MANY];
+	struct mmsghdr messages[CT_NETLINK_MANY];
+	int count;
+
+	memset(messages, 0, sizeof(messages));
+	for (int i = 0; i < CT_NETLINK_MANY; i++) {
+		vectors[i].iov_base = datagrams[i].bytes;
+		vectors[i].iov_len = datagrams[i].capacity;
+		messages[i].msg_hdr.msg_iov = &vectors[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+		messages[i].msg_hdr.msg_control = &controls[i];
+		messages[i].msg_hdr.msg_controllen = sizeof(controls[i]);
+	}
+	count = recvmmsg(ct_netlink_fd(netlink), messages, CT_NETLINK_MANY,
+			 MSG_DONTWAIT, NULL);
+	if (count < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < count; i++) {
+		if (messages[i].msg_hdr.msg_flags & MSG_TRUNC)
+			return -EMSGSIZE;
+		datagrams[i].size = messages[i].msg_len;
+		datagrams[i].nsid = nsid_of(&messages[i].msg_hdr);
+	}
+	return count;
 }

@@ -19,10 +19,12 @@ struct nlmsghdr;
 #define CT_NETLINK_TIMEOUT_SECONDS 10
 
 /*
- * Opens a socket in the calling thread's network namespace.  `free` takes NULL.
- * Errors: -EPROTONOSUPPORT where the kernel has no nfnetlink; -EMFILE and the like.
+ * Opens a socket in the network namespace `netns` (see netns.h), NULL for the present
+ * one; it stays there.  `free` takes NULL.
+ * Errors: -EPROTONOSUPPORT where the kernel has no nfnetlink; those of
+ * ct_netns_enter(); -EMFILE and the like.
  */
-int ct_netlink_open(struct ct_netlink **netlink);
+int ct_netlink_open(struct ct_netlink **netlink, const char *netns);
 void ct_netlink_free(struct ct_netlink *netlink);
 
 /*
@@ -58,5 +60,37 @@ int ct_netlink_ask(struct ct_netlink *netlink, const struct nlmsghdr *request,
  * come, 0 for a good end, -errno for the kernel's refusal.
  */
 int ct_netlink_verdict(const struct nlmsghdr *message, uint32_t sequence);
+
+/* What follows is for subscriptions to events. */
+
+/* For poll(2). */
+int ct_netlink_fd(const struct ct_netlink *netlink);
+
+/* Joins a group, one of enum nfnetlink_groups.  0 or -errno. */
+int ct_netlink_subscribe(struct ct_netlink *netlink, int group);
+
+/* Hears the other namespaces too that have an nsid in the socket's.  0 or -errno. */
+int ct_netlink_hear_all_namespaces(struct ct_netlink *netlink);
+
+/*
+ * Asks for a receive buffer of that many bytes as the kernel counts them, and says how
+ * many it granted.
+ */
+uint32_t ct_netlink_set_buffer(struct ct_netlink *netlink, uint32_t wanted);
+
+/* How many messages the kernel has dropped at this socket so far; it wraps. */
+int ct_netlink_drops(const struct ct_netlink *netlink, uint32_t *drops);
+
+struct ct_netlink_datagram {
+	void *bytes; /* room for `capacity` of them, aligned to 4 */
+	size_t capacity;
+	size_t size; /* received */
+	int nsid;    /* of the sender's namespace, or -1 for the socket's own */
+};
+
+/* Takes what is there, without waiting.  Returns how many datagrams, or -errno. */
+#define CT_NETLINK_MANY 64
+int ct_netlink_receive_many(struct ct_netlink *netlink,
+			    struct ct_netlink_datagram datagrams[CT_NETLINK_MANY]);
 
 #endif

@@ -9,13 +9,13 @@ use Test::More;
 
 # One group a line, the lower ones first; modules of one group may use each other.
 my @layers = (
-	[qw(flow)],
-	[qw(text decode encode parse label)],
+	[qw(flow expect)],
+	[qw(text walk decode decode_expect encode parse label netns)],
 	[qw(netlink)],
 	[qw(dump)],
 	[qw(condition condition_kinds condition_addr condition_number condition_state
 	    condition_tag filter)],
-	[qw(change kernel)],
+	[qw(change change_expect events kernel)],
 );
 my %faces = (
 	export => [],

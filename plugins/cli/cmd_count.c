@@ -27,7 +27,7 @@ count_table(const struct cli *cli)
 	struct ct_kernel kernel;
 	int error;
 
-	ct_netlink_open(&netlink);
+	ct_netlink_open(&netlink, NULL);
 	error = ct_kernel_read(netlink, &kernel);
 	ct_netlink_free(netlink);
 	if (error)

@@ -12,7 +12,7 @@ struct deletion {
 	const struct cli *cli;
 	struct ct_netlink *netlink; /* NULL in a dry run */
 	struct ct_text text;
-	struct ct_flow *batch; /* CT_DELETE_MAX of them */
+	struct ct_flow *batch; /* CT_CHANGE_MAX of them */
 	size_t batched;
 	uint64_t deleted;
 	uint64_t gone;
@@ -63,10 +63,10 @@ count_result(struct deletion *deletion, const struct ct_flow *flow, int result)
 static int
 delete_batch(struct deletion *deletion)
 {
-	int results[CT_DELETE_MAX];
+	int results[CT_CHANGE_MAX];
 
-	deletion->error = ct_delete(deletion->netlink, deletion->batch,
-				    deletion->batched, results);
+	deletion->error = ct_change(deletion->netlink, CT_DELETE, deletion->batch,
+				    deletion->batched, NULL, results);
 	if (deletion->error)
 		return 1;
 	for (size_t i = 0; i < deletion->batched; i++)
@@ -87,7 +87,7 @@ take_flow(const struct ct_flow *flow, void *data)
 		return 0;
 	}
 	deletion->batch[deletion->batched++] = *flow;
-	return deletion->batched == CT_DELETE_MAX ? delete_batch(deletion) : 0;
+	return deletion->batched == CT_CHANGE_MAX ? delete_batch(deletion) : 0;
 }
 
 static void
@@ -149,7 +149,7 @@ cli_delete(struct cli *cli)
 		free(buffer);
 		return CLI_USAGE;
 	}
-	deletion.batch = calloc(CT_DELETE_MAX, sizeof(*deletion.batch));
+	deletion.batch = calloc(CT_CHANGE_MAX, sizeof(*deletion.batch));
 	if (!buffer || !deletion.batch)
 		status = cli_failed("cannot start", -ENOMEM);
 	else if (!cli_used(cli, CLI_DRY_RUN) &&

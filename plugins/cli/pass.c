@@ -11,7 +11,7 @@ static const char cannot_read[] = "cannot read the connection tracking table";
 static int
 try_open(struct ct_netlink **netlink, struct ct_kernel *kernel)
 {
-	int error = ct_netlink_open(netlink);
+	int error = ct_netlink_open(netlink, NULL);
 
 	if (error)
 		return error;

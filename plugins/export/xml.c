@@ -187,12 +187,7 @@ put_dccp(struct ct_text *text, const struct ct_flow *flow)
 static void
 put_protocol(struct ct_text *text, const struct ct_flow *flow)
 {
-	const uint64_t any = CT_STATE | CT_TCP_WSCALE_ORIG | CT_TCP_WSCALE_REPLY |
-			     CT_TCP_FLAGS_ORIG | CT_TCP_FLAGS_REPLY |
-			     CT_SCTP_VTAG_ORIG | CT_SCTP_VTAG_REPLY | CT_DCCP_ROLE |
-			     CT_DCCP_SEQ;
-
-	if (!(flow->has & any))
+	if (!(flow->has & CT_PROTOINFO))
 		return;
 	if (flow->orig.proto == IPPROTO_TCP)
 		put_tcp(text, flow);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CT_NETNS_H
+#define CT_NETNS_H
+/*
+ * Visits to other network namespaces.  For netlink, which opens sockets there, and for
+ * whoever reads /proc there; a socket stays where it was opened, so visits are short.
+ */
+
+/* Where `ip netns` keeps the names. */
+#define CT_NETNS_DIR "/run/netns"
+
+/*
+ * Moves the calling thread into the namespace `name`, one of CT_NETNS_DIR or, with a
+ * slash in it, any path; NULL is the present one.  *home is what ct_netns_leave()
+ * needs to bring the thread back.
+ * Errors, nothing having changed: -ENOENT for no such name, -EPERM, -EINVAL for a file
+ * that is no network namespace, …
+ */
+int ct_netns_enter(const char *name, int *home);
+
+/* Returns 0, or -errno: then the thread is still away and had better end. */
+int ct_netns_leave(int home);
+
+/*
+ * Calls `name_fn` with each name of CT_NETNS_DIR, in alphabetical order, until it
+ * returns something else than 0, which is then returned.  Names that are no namespace
+ * any more are left out.  0 where there are none.
+ */
+int ct_netns_each(int (*name_fn)(const char *name, void *data), void *data);
+
+#endif
