@@ -5,6 +5,8 @@ VERSION := 0.1.0
 
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 SCHEMADIR ?= $(DATADIR)/conntap/schema
@@ -31,10 +33,16 @@ endif
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
 CORE := $(call objects,common/*.c)
+SHARED_CORE := $(CORE:$(BUILD)/%=$(BUILD)/shared/%)
+SHARED := libconntap.so.$(VERSION)
+SONAME := libconntap.so.$(firstword $(subst ., ,$(VERSION)))
+INTERNAL := common/walk.h common/condition_kinds.h
+HEADERS := $(filter-out $(INTERNAL),$(wildcard common/*.h))
+EXAMPLES := $(patsubst contrib/%.c,$(BUILD)/%,$(wildcard contrib/examples/*.c))
 EXPORT := $(call objects,plugins/export/*.c)
 CLI := $(call objects,plugins/cli/*.c)
 SCHEMAS := $(wildcard plugins/export/*.rng)
-SOURCES := $(wildcard common/*.[ch] plugins/*/*.[ch] tests/*/*.[ch])
+SOURCES := $(wildcard common/*.[ch] plugins/*/*.[ch] tests/*/*.[ch] contrib/*/*.c)
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 LAB := $(addprefix $(BUILD)/tests/,traffic record synthesise flood)
@@ -43,19 +51,20 @@ RING_UNIT := $(UNIT) tests/layers.t
 RING_NETNS := $(wildcard tests/netns/*.t)
 
 .PHONY: all
-all: $(BUILD)/conntap
+all: $(BUILD)/conntap $(BUILD)/$(SHARED)
 
 .PHONY: help
 help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 
-#: make            build conntap, in build/
+#: make            build conntap and libconntap, in build/
 #: make V=1        the same, showing each command
 #: make deps       install what is needed to build and test (as root), or say what is
 #: make check      run all tests, installing what they need
 #: make bench      measure a million flows (as root; a few minutes)
 #: make demo       show conntap on live flows, in a private network namespace
 #: make install    PREFIX=/usr/local, DESTDIR= for packagers; make uninstall undoes it
+#: make examples   the library's examples, with the installed library (STATIC=1: without .so)
 #: make asan       the unit tests under the address and undefined-behaviour sanitizers
 #: make fuzz       fuzz the decoder for FUZZ_SECONDS=60 (clang)
 #: make format     lay the sources out; make lint checks that, and more
@@ -63,12 +72,33 @@ help:
 $(BUILD)/libconntap.a: $(CORE)
 	$(call say,AR,$@)$(RM) $@; $(AR) rcs $@ $^
 
+# Within the library nothing is to be replaced from outside, so it calls itself directly.
+$(BUILD)/$(SHARED): $(SHARED_CORE) common/libconntap.map
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -o $@ $(SHARED_CORE) \
+		-Wl,-soname,$(SONAME) -Wl,--version-script,common/libconntap.map \
+		-Wl,-Bsymbolic-functions -Wl,-z,defs $(ALL_LDLIBS)
+
 $(BUILD)/conntap: $(CLI) $(EXPORT) $(BUILD)/libconntap.a
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/shared/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$< (shared))$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -MMD -MP -c -o $@ $<
+
+# As any program that uses the library: nothing of this tree is in sight.
+EXAMPLE_LIBS = $(if $(STATIC),\
+	$(subst -lconntap,-l:libconntap.a,$(shell $(PKG_CONFIG) --static --libs conntap)),\
+	$(shell $(PKG_CONFIG) --libs conntap))
+.PHONY: examples $(EXAMPLES)
+examples: $(EXAMPLES)
+$(EXAMPLES): $(BUILD)/%: contrib/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+		$(shell $(PKG_CONFIG) --cflags conntap) -o $@ $< $(EXAMPLE_LIBS)
 
 # Tests: a program each.
 
@@ -141,11 +171,25 @@ install: all
 		>$(DESTDIR)$(MANDIR)/man1/conntap.1
 	chmod 0644 $(DESTDIR)$(MANDIR)/man1/conntap.1
 	$(INSTALL) -m 0644 $(SCHEMAS) $(DESTDIR)$(SCHEMADIR)
+	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR)/conntap $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(INSTALL) -m 0644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/conntap
+	$(INSTALL) -m 0644 $(BUILD)/libconntap.a $(DESTDIR)$(LIBDIR)
+	$(INSTALL) -m 0755 $(BUILD)/$(SHARED) $(DESTDIR)$(LIBDIR)
+	ln -sf $(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libconntap.so
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' -e 's,@LIBDIR@,$(LIBDIR),' \
+		-e 's,@INCLUDEDIR@,$(INCLUDEDIR),' common/libconntap.pc.in \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/conntap.pc
+	chmod 0644 $(DESTDIR)$(LIBDIR)/pkgconfig/conntap.pc
 
 .PHONY: uninstall
 uninstall:
 	$(RM) $(DESTDIR)$(SBINDIR)/conntap $(DESTDIR)$(MANDIR)/man1/conntap.1
 	$(RM) $(addprefix $(DESTDIR)$(SCHEMADIR)/,$(notdir $(SCHEMAS)))
+	$(RM) $(addprefix $(DESTDIR)$(INCLUDEDIR)/conntap/,$(notdir $(HEADERS)))
+	$(RM) $(addprefix $(DESTDIR)$(LIBDIR)/,libconntap.a libconntap.so $(SONAME) $(SHARED))
+	$(RM) $(DESTDIR)$(LIBDIR)/pkgconfig/conntap.pc
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/conntap
 
 .PHONY: format
 format:
@@ -161,5 +205,5 @@ lint:
 clean:
 	$(RM) -r $(BUILD) $(BUILD)-*
 
--include $(patsubst %.o,%.d,$(CORE) $(EXPORT) $(CLI))
+-include $(patsubst %.o,%.d,$(CORE) $(SHARED_CORE) $(EXPORT) $(CLI))
 -include $(wildcard $(BUILD)/tests/*/*.d)

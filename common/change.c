@@ -60,6 +60,33 @@ put_identity(struct nlmsghdr *request, const struct ct_flow *flow)
 	mnl_attr_put_u32(request, CTA_ID, htonl(flow->id));
 }
 
+/* What may be asked for of a flow's status; the rest is the kernel's own affair. */
+#define SETTABLE_STATUS \
+	(CT_SEEN_REPLY | CT_ASSURED | CT_CONFIRMED | CT_FIXED_TIMEOUT | CT_HELPER)
+
+/*
+ * The kernel translates what it creates: it wants the reply as it would be without, and
+ * the translation beside it.
+ */
+static void
+put_creation(struct nlmsghdr *request, const struct ct_flow *flow)
+{
+	struct ct_flow plain = *flow;
+
+	if (flow->status & CT_SRC_NAT) {
+		plain.reply.dst = flow->orig.src;
+		plain.reply.dport = flow->orig.sport;
+	}
+	if (flow->status & CT_DST_NAT) {
+		plain.reply.src = flow->orig.dst;
+		plain.reply.sport = flow->orig.dport;
+	}
+	plain.status = (flow->status & SETTABLE_STATUS) | CT_CONFIRMED;
+	plain.has |= CT_STATUS;
+	ct_encode_flow(request, &plain, NULL);
+	ct_encode_nat(request, flow);
+}
+
 /*
  * Only refusals are answered; the last request of a batch asks for an answer always
  * (`last`), and with it come all.
@@ -75,12 +102,17 @@ put_request(struct ct_netlink *netlink, void *at, enum ct_change what,
 	struct nlmsghdr *request = ct_netlink_request(
 		netlink, at, type, flags | (last ? NLM_F_ACK : 0), family);
 
-	if (what == CT_DELETE)
+	switch (what) {
+	case CT_CREATE:
+		put_creation(request, flow);
+		break;
+	case CT_UPDATE:
+		ct_encode_flow(request, flow, masks);
+		break;
+	case CT_DELETE:
 		put_identity(request, flow);
-	else
-		ct_encode_flow(request, flow, what == CT_UPDATE ? masks : NULL);
-	if (what == CT_CREATE)
-		ct_encode_nat(request, flow);
+		break;
+	}
 	return request;
 }
 

@@ -68,7 +68,7 @@ int ct_expect_get(struct ct_netlink *netlink, const struct ct_expect *asked,
 		  struct ct_expect *found);
 int ct_expect_flush(struct ct_netlink *netlink);
 
-/* Calls `expect_fn` for each expectation, as ct_dump() does for flows. */
+/* Calls `expect_fn` for each expectation; 0 goes on, a positive value is returned. */
 typedef int (*ct_expect_fn)(const struct ct_expect *expect, void *data);
 int ct_expect_dump(struct ct_netlink *netlink, ct_expect_fn expect_fn, void *data);
 

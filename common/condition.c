@@ -11,19 +11,22 @@
 /* clang-format off */
 #define ADDR(ends, asks) \
 	.topic = CT_TOPIC_ADDRESS, .argument = "ADDR", .which = (ends), \
-	.parse = ct_addr_parse, .match = ct_addr_match, .ask = (asks)
+	.parse = ct_addr_parse, .match = ct_addr_match, .ask = (asks), \
+	.describe = (ends) == CT_ANY_END ? NULL : ct_addr_describe
 #define PORT(ends, asks) \
 	.topic = CT_TOPIC_ADDRESS, .argument = "PORT", .which = (ends), \
-	.parse = ct_port_parse, .match = ct_port_match, .ask = (asks)
+	.parse = ct_port_parse, .match = ct_port_match, .ask = (asks), \
+	.describe = (ends) == CT_ANY_END ? NULL : ct_port_describe
 #define NAT(bits) \
 	.topic = CT_TOPIC_ADDRESS, .argument = "ADDR", .bare = true, .which = (bits), \
-	.parse = ct_nat_parse, .match = ct_nat_match, .ask = ct_nat_ask
+	.parse = ct_nat_parse, .match = ct_nat_match, .ask = ct_nat_ask, \
+	.describe = ct_nat_describe
 #define PROTOCOL(of, word, reads) \
 	.topic = CT_TOPIC_PROTOCOL, .argument = (word), .which = CT_NUMBER_##of, \
-	.parse = (reads), .match = ct_number_match
+	.parse = (reads), .match = ct_number_match, .describe = ct_number_describe
 #define ZONE(of) \
 	.topic = CT_TOPIC_TAG, .argument = "ZONE", .which = CT_NUMBER_##of, \
-	.parse = ct_u16_parse, .match = ct_number_match
+	.parse = ct_u16_parse, .match = ct_number_match, .describe = ct_number_describe
 #define AMOUNT(of, needs) \
 	.topic = CT_TOPIC_AMOUNT, .argument = "N", .which = CT_NUMBER_##of, \
 	.need = (needs), .parse = ct_amount_parse, .match = ct_number_match
@@ -63,24 +66,37 @@ const struct ct_condition ct_conditions[] = {
 	  .ask = ct_family_ask, .help = "ipv4 or ipv6" },
 	{ "protonum", { "proto", "protocol" }, 'p', PROTOCOL(PROTO, "PROTO", ct_proto_parse),
 	  .ask = ct_proto_ask, .help = "tcp, udp, icmp, icmpv6, sctp, gre, …, or a number" },
-	{ "icmp-type", { 0 }, 0, PROTOCOL(ICMP_TYPE, "TYPE", ct_octet_parse),
+	{ "icmp-type", { "icmpv6-type" }, 0, PROTOCOL(ICMP_TYPE, "TYPE", ct_octet_parse),
 	  .help = "type of ICMP or ICMPv6" },
-	{ "icmp-code", { 0 }, 0, PROTOCOL(ICMP_CODE, "CODE", ct_octet_parse),
+	{ "icmp-code", { "icmpv6-code" }, 0, PROTOCOL(ICMP_CODE, "CODE", ct_octet_parse),
 	  .help = "code of ICMP or ICMPv6" },
-	{ "icmp-id", { 0 }, 0, PROTOCOL(ICMP_ID, "ID", ct_u16_parse),
+	{ "icmp-id", { "icmpv6-id" }, 0, PROTOCOL(ICMP_ID, "ID", ct_u16_parse),
 	  .help = "id of ICMP or ICMPv6" },
+	{ "srckey", { 0 }, 0, PROTOCOL(SRCKEY, "KEY", ct_u16_parse),
+	  .help = "source key of GRE (PPTP)" },
+	{ "dstkey", { 0 }, 0, PROTOCOL(DSTKEY, "KEY", ct_u16_parse),
+	  .help = "destination key of GRE (PPTP)" },
+	{ "reply-key-src", { 0 }, 0, PROTOCOL(REPLY_SRCKEY, "KEY", ct_u16_parse),
+	  .help = "source key of the reply direction" },
+	{ "reply-key-dst", { 0 }, 0, PROTOCOL(REPLY_DSTKEY, "KEY", ct_u16_parse),
+	  .help = "destination key of the reply direction" },
+	{ "orig-vtag", { 0 }, 0, PROTOCOL(ORIG_VTAG, "TAG", ct_u32_parse),
+	  .help = "verification tag of SCTP, original direction" },
+	{ "reply-vtag", { 0 }, 0, PROTOCOL(REPLY_VTAG, "TAG", ct_u32_parse),
+	  .help = "verification tag of SCTP, reply direction" },
 
 	{ "state", { 0 }, 0, .topic = CT_TOPIC_STATE, .argument = "STATE",
-	  .parse = ct_state_parse, .match = ct_state_match,
+	  .parse = ct_state_parse, .match = ct_state_match, .describe = ct_state_describe,
 	  .help = "of TCP, SCTP or DCCP: ESTABLISHED, TIME_WAIT, …" },
 	{ "status", { 0 }, 'u', .topic = CT_TOPIC_STATE, .argument = "STATUS",
 	  .parse = ct_status_parse, .match = ct_status_match, .ask = ct_status_ask,
-	  .joined = true,
+	  .describe = ct_status_describe, .joined = true,
 	  .help = "all of: assured, seen-reply, unreplied, snat, dnat, nat, offload, "
 		  "dying, …; not-NAME for its absence" },
 
 	{ "mark", { 0 }, 'm', .topic = CT_TOPIC_TAG, .argument = "MARK",
 	  .parse = ct_mark_parse, .match = ct_mark_match, .ask = ct_mark_ask,
+	  .describe = ct_mark_describe,
 	  .help = "a mark, or MARK/MASK" },
 	{ "zone", { 0 }, 'w', ZONE(ZONE),
 	  .ask = ct_zone_ask, .help = "of both directions" },
@@ -90,10 +106,10 @@ const struct ct_condition ct_conditions[] = {
 	  .help = "of the reply direction" },
 	{ "label", { 0 }, 'l', .topic = CT_TOPIC_TAG, .argument = "LABEL",
 	  .parse = ct_label_parse, .match = ct_label_match,
-	  .joined = true,
+	  .describe = ct_label_describe, .joined = true,
 	  .help = "all of these, by number or by name in connlabel.conf; not-LABEL" },
 	{ "helper", { 0 }, 0, .topic = CT_TOPIC_TAG, .argument = "NAME",
-	  .parse = ct_helper_parse, .match = ct_helper_match,
+	  .parse = ct_helper_parse, .match = ct_helper_match, .describe = ct_helper_describe,
 	  .help = "of the helper that follows the flow: ftp, sip, …" },
 
 	{ "min-bytes", { 0 }, 0, AMOUNT(BYTES, CT_NEEDS_ACCT),
@@ -163,4 +179,15 @@ ct_topic_title(enum ct_topic topic)
 
 	_Static_assert(sizeof(titles) / sizeof(titles[0]) == CT_TOPICS, "a title each");
 	return titles[topic];
+}
+
+const struct ct_condition *
+ct_condition_find(const char *name)
+{
+	for (const struct ct_condition *at = ct_conditions; at->name; at++)
+		if (strcmp(at->name, name) == 0 ||
+		    (at->alias[0] && strcmp(at->alias[0], name) == 0) ||
+		    (at->alias[1] && strcmp(at->alias[1], name) == 0))
+			return at;
+	return NULL;
 }

@@ -75,6 +75,13 @@ typedef bool ct_match_fn(const struct ct_condition *condition,
 typedef void ct_ask_fn(const struct ct_condition *condition,
 		       const union ct_wanted *wanted, struct ct_dump_ask *ask);
 
+/*
+ * Sets in *flow what a flow must have to meet the condition; false when the value
+ * leaves a choice.
+ */
+typedef bool ct_describe_fn(const struct ct_condition *condition,
+			    const union ct_wanted *wanted, struct ct_flow *flow);
+
 struct ct_condition {
 	const char *name;     /* "orig-src" */
 	const char *alias[2]; /* other names of the same */
@@ -91,11 +98,15 @@ struct ct_condition {
 
 	ct_parse_fn *parse;
 	ct_match_fn *match;
-	ct_ask_fn *ask; /* NULL where the kernel cannot do it */
+	ct_ask_fn *ask;           /* NULL where the kernel cannot do it */
+	ct_describe_fn *describe; /* NULL where no value can do it */
 };
 
-/* The table; the last one's name is NULL. */
+/* The table, for the help of a face; the last one's name is NULL. */
 extern const struct ct_condition ct_conditions[];
+
+/* The condition with that name or alias; NULL. */
+const struct ct_condition *ct_condition_find(const char *name);
 
 const char *ct_topic_title(enum ct_topic topic);
 

@@ -171,3 +171,63 @@ ct_nat_ask(const struct ct_condition *condition, const union ct_wanted *wanted,
 	ask->status_mask |= wanted->nat.status;
 	ask->has |= CT_ASK_STATUS;
 }
+
+static struct ct_tuple *
+described_tuple(const struct ct_condition *condition, struct ct_flow *flow)
+{
+	return condition->which & (CT_ORIG_SRC | CT_ORIG_DST) ? &flow->orig
+							      : &flow->reply;
+}
+
+static bool
+is_host(const struct ct_addr_range *range)
+{
+	return memcmp(&range->low, &range->high, sizeof(range->low)) == 0;
+}
+
+bool
+ct_addr_describe(const struct ct_condition *condition, const union ct_wanted *wanted,
+		 struct ct_flow *flow)
+{
+	struct ct_tuple *tuple = described_tuple(condition, flow);
+	bool source = condition->which & (CT_ORIG_SRC | CT_REPLY_SRC);
+
+	if (!is_host(&wanted->addr))
+		return false;
+	tuple->family = wanted->addr.family;
+	tuple->has |= source ? CT_TUPLE_SRC : CT_TUPLE_DST;
+	*(source ? &tuple->src : &tuple->dst) = wanted->addr.low;
+	return true;
+}
+
+bool
+ct_port_describe(const struct ct_condition *condition, const union ct_wanted *wanted,
+		 struct ct_flow *flow)
+{
+	struct ct_tuple *tuple = described_tuple(condition, flow);
+	bool source = condition->which & (CT_ORIG_SRC | CT_REPLY_SRC);
+
+	if (wanted->range.low != wanted->range.high)
+		return false;
+	tuple->has |= source ? CT_TUPLE_SPORT : CT_TUPLE_DPORT;
+	*(source ? &tuple->sport : &tuple->dport) = (uint16_t)wanted->range.low;
+	return true;
+}
+
+bool
+ct_nat_describe(const struct ct_condition *condition, const union ct_wanted *wanted,
+		struct ct_flow *flow)
+{
+	struct ct_tuple *reply = &flow->reply;
+	bool source = condition->which == CT_SRC_NAT;
+
+	if (condition->which == CT_NAT_MASK || wanted->nat.any ||
+	    !is_host(&wanted->nat.addr))
+		return false;
+	flow->status |= (uint32_t)condition->which;
+	flow->has |= CT_STATUS;
+	reply->family = wanted->nat.addr.family;
+	reply->has |= source ? CT_TUPLE_DST : CT_TUPLE_SRC;
+	*(source ? &reply->dst : &reply->src) = wanted->nat.addr.low;
+	return true;
+}

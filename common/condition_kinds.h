@@ -24,6 +24,12 @@ enum {
 	CT_NUMBER_ICMP_TYPE,
 	CT_NUMBER_ICMP_CODE,
 	CT_NUMBER_ICMP_ID,
+	CT_NUMBER_SRCKEY,
+	CT_NUMBER_DSTKEY,
+	CT_NUMBER_REPLY_SRCKEY,
+	CT_NUMBER_REPLY_DSTKEY,
+	CT_NUMBER_ORIG_VTAG,
+	CT_NUMBER_REPLY_VTAG,
 	CT_NUMBER_ZONE,
 	CT_NUMBER_ORIG_ZONE,
 	CT_NUMBER_REPLY_ZONE,
@@ -35,24 +41,28 @@ enum {
 
 /* condition_number.c; amounts and durations read bounds: "min-…" and "max-…". */
 ct_match_fn ct_number_match;
-ct_parse_fn ct_family_parse, ct_proto_parse, ct_octet_parse, ct_u16_parse;
+ct_parse_fn ct_family_parse, ct_proto_parse, ct_octet_parse, ct_u16_parse, ct_u32_parse;
 ct_parse_fn ct_amount_parse, ct_duration_parse;
 ct_ask_fn ct_family_ask, ct_proto_ask, ct_zone_ask;
+ct_describe_fn ct_number_describe;
 
 /* condition_addr.c; `which` of nat is the status bits that it is about. */
 ct_parse_fn ct_addr_parse, ct_port_parse, ct_nat_parse;
 ct_match_fn ct_addr_match, ct_port_match, ct_nat_match;
 ct_ask_fn ct_addr_ask, ct_any_addr_ask, ct_port_ask, ct_nat_ask;
+ct_describe_fn ct_addr_describe, ct_port_describe, ct_nat_describe;
 
 /* condition_state.c */
 ct_parse_fn ct_state_parse, ct_status_parse;
 ct_match_fn ct_state_match, ct_status_match;
 ct_ask_fn ct_status_ask;
+ct_describe_fn ct_state_describe, ct_status_describe;
 
 /* condition_tag.c */
 ct_parse_fn ct_mark_parse, ct_label_parse, ct_helper_parse;
 ct_match_fn ct_mark_match, ct_label_match, ct_helper_match;
 ct_ask_fn ct_mark_ask;
+ct_describe_fn ct_mark_describe, ct_label_describe, ct_helper_describe;
 
 /* condition.c: takes "!", "not-" or "no-" off the word; true when there was one. */
 bool ct_word_is_negated(const char **word);

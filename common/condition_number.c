@@ -26,6 +26,14 @@ sum(uint64_t a, uint64_t b)
 	return __builtin_add_overflow(a, b, &total) ? UINT64_MAX : total;
 }
 
+/* The keys of GRE travel as ports. */
+static bool
+key_of(const struct ct_tuple *tuple, uint16_t has, uint16_t key, uint64_t *number)
+{
+	*number = key;
+	return tuple->proto == IPPROTO_GRE && tuple->has & has;
+}
+
 /* False when the flow has no such number. */
 static bool
 number_of(int which, const struct ct_flow *flow, uint64_t now, uint64_t *number)
@@ -46,6 +54,20 @@ number_of(int which, const struct ct_flow *flow, uint64_t now, uint64_t *number)
 	case CT_NUMBER_ICMP_ID:
 		*number = flow->orig.icmp_id;
 		return flow->orig.has & CT_TUPLE_ICMP_ID;
+	case CT_NUMBER_SRCKEY:
+		return key_of(&flow->orig, CT_TUPLE_SPORT, flow->orig.sport, number);
+	case CT_NUMBER_DSTKEY:
+		return key_of(&flow->orig, CT_TUPLE_DPORT, flow->orig.dport, number);
+	case CT_NUMBER_REPLY_SRCKEY:
+		return key_of(&flow->reply, CT_TUPLE_SPORT, flow->reply.sport, number);
+	case CT_NUMBER_REPLY_DSTKEY:
+		return key_of(&flow->reply, CT_TUPLE_DPORT, flow->reply.dport, number);
+	case CT_NUMBER_ORIG_VTAG:
+		*number = flow->sctp.vtag[CT_ORIG];
+		return flow->has & CT_SCTP_VTAG_ORIG;
+	case CT_NUMBER_REPLY_VTAG:
+		*number = flow->sctp.vtag[CT_REPLY];
+		return flow->has & CT_SCTP_VTAG_REPLY;
 	case CT_NUMBER_ZONE: /* of both directions; a directional zone is not in it */
 		*number = flow->zone;
 		return !((flow->orig.has | flow->reply.has) & CT_TUPLE_ZONE);
@@ -150,10 +172,23 @@ int
 ct_u16_parse(const struct ct_condition *condition, const char *value,
 	     union ct_wanted *wanted, struct ct_why *why)
 {
-	return ct_parse_range(value, UINT16_MAX,
-			      condition->which == CT_NUMBER_ICMP_ID ? "an ICMP id"
-								    : "a zone",
-			      &wanted->range, why);
+	const char *what = "a zone";
+
+	if (condition->which == CT_NUMBER_ICMP_ID)
+		what = "an ICMP id";
+	else if (condition->which >= CT_NUMBER_SRCKEY &&
+		 condition->which <= CT_NUMBER_REPLY_DSTKEY)
+		what = "a GRE key";
+	return ct_parse_range(value, UINT16_MAX, what, &wanted->range, why);
+}
+
+int
+ct_u32_parse(const struct ct_condition *condition, const char *value,
+	     union ct_wanted *wanted, struct ct_why *why)
+{
+	(void)condition;
+	return ct_parse_range(value, UINT32_MAX, "a verification tag", &wanted->range,
+			      why);
 }
 
 void
@@ -199,4 +234,74 @@ ct_duration_parse(const struct ct_condition *condition, const char *value,
 	if (!error)
 		bound(condition, wanted, number);
 	return error;
+}
+
+bool
+ct_number_describe(const struct ct_condition *condition, const union ct_wanted *wanted,
+		   struct ct_flow *flow)
+{
+	uint64_t number = wanted->range.low;
+	struct ct_tuple *orig = &flow->orig;
+
+	if (wanted->range.high != number)
+		return false;
+	switch (condition->which) {
+	case CT_NUMBER_FAMILY:
+		orig->family = (uint8_t)number;
+		return true;
+	case CT_NUMBER_PROTO:
+		orig->proto = (uint8_t)number;
+		orig->has |= CT_TUPLE_PROTO;
+		return true;
+	case CT_NUMBER_ICMP_TYPE:
+		orig->icmp_type = (uint8_t)number;
+		orig->has |= CT_TUPLE_ICMP_TYPE;
+		return true;
+	case CT_NUMBER_ICMP_CODE:
+		orig->icmp_code = (uint8_t)number;
+		orig->has |= CT_TUPLE_ICMP_CODE;
+		return true;
+	case CT_NUMBER_ICMP_ID:
+		orig->icmp_id = (uint16_t)number;
+		orig->has |= CT_TUPLE_ICMP_ID;
+		return true;
+	case CT_NUMBER_SRCKEY:
+		orig->sport = (uint16_t)number;
+		orig->has |= CT_TUPLE_SPORT;
+		return true;
+	case CT_NUMBER_DSTKEY:
+		orig->dport = (uint16_t)number;
+		orig->has |= CT_TUPLE_DPORT;
+		return true;
+	case CT_NUMBER_REPLY_SRCKEY:
+		flow->reply.sport = (uint16_t)number;
+		flow->reply.has |= CT_TUPLE_SPORT;
+		return true;
+	case CT_NUMBER_REPLY_DSTKEY:
+		flow->reply.dport = (uint16_t)number;
+		flow->reply.has |= CT_TUPLE_DPORT;
+		return true;
+	case CT_NUMBER_ORIG_VTAG:
+		flow->sctp.vtag[CT_ORIG] = (uint32_t)number;
+		flow->has |= CT_SCTP_VTAG_ORIG;
+		return true;
+	case CT_NUMBER_REPLY_VTAG:
+		flow->sctp.vtag[CT_REPLY] = (uint32_t)number;
+		flow->has |= CT_SCTP_VTAG_REPLY;
+		return true;
+	case CT_NUMBER_ZONE:
+		flow->zone = (uint16_t)number;
+		flow->has |= CT_ZONE;
+		return true;
+	case CT_NUMBER_ORIG_ZONE:
+		orig->zone = (uint16_t)number;
+		orig->has |= CT_TUPLE_ZONE;
+		return true;
+	case CT_NUMBER_REPLY_ZONE:
+		flow->reply.zone = (uint16_t)number;
+		flow->reply.has |= CT_TUPLE_ZONE;
+		return true;
+	default:
+		return false;
+	}
 }

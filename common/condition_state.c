@@ -148,3 +148,33 @@ ct_status_ask(const struct ct_condition *condition, const union ct_wanted *wante
 	ask->status_mask |= wanted->status.set | wanted->status.clear;
 	ask->has |= CT_ASK_STATUS;
 }
+
+/* The protocol must be known by then: ct_filter_describe() sees to it. */
+bool
+ct_state_describe(const struct ct_condition *condition, const union ct_wanted *wanted,
+		  struct ct_flow *flow)
+{
+	uint16_t bits = flow->orig.proto == IPPROTO_TCP    ? wanted->states.tcp
+			: flow->orig.proto == IPPROTO_SCTP ? wanted->states.sctp
+			: flow->orig.proto == IPPROTO_DCCP ? wanted->states.dccp
+							   : 0;
+
+	(void)condition;
+	if (!bits)
+		return false;
+	flow->state = (uint8_t)__builtin_ctz(bits);
+	flow->has |= CT_STATE;
+	return true;
+}
+
+bool
+ct_status_describe(const struct ct_condition *condition, const union ct_wanted *wanted,
+		   struct ct_flow *flow)
+{
+	(void)condition;
+	if (wanted->status.any || wanted->status.set & wanted->status.clear)
+		return false;
+	flow->status |= wanted->status.set;
+	flow->has |= CT_STATUS;
+	return true;
+}

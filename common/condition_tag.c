@@ -131,3 +131,33 @@ ct_helper_match(const struct ct_condition *condition, const union ct_wanted *wan
 	(void)now;
 	return flow->has & CT_HELPER_NAME && strcmp(flow->helper, wanted->helper) == 0;
 }
+
+bool
+ct_mark_describe(const struct ct_condition *condition, const union ct_wanted *wanted,
+		 struct ct_flow *flow)
+{
+	(void)condition;
+	flow->mark = wanted->mark.value;
+	flow->has |= CT_MARK;
+	return wanted->mark.mask == UINT32_MAX;
+}
+
+bool
+ct_label_describe(const struct ct_condition *condition, const union ct_wanted *wanted,
+		  struct ct_flow *flow)
+{
+	(void)condition;
+	memcpy(flow->labels, wanted->labels.set, sizeof(flow->labels));
+	flow->has |= CT_LABELS;
+	return true;
+}
+
+bool
+ct_helper_describe(const struct ct_condition *condition, const union ct_wanted *wanted,
+		   struct ct_flow *flow)
+{
+	(void)condition;
+	memcpy(flow->helper, wanted->helper, sizeof(flow->helper));
+	flow->has |= CT_HELPER_NAME;
+	return true;
+}

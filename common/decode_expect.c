@@ -60,7 +60,7 @@ decode_attribute(struct ct_expect *expect, struct walk *w)
 			expect->has |= CT_EXPECT_HAS_FLAGS;
 		break;
 	case CTA_EXPECT_CLASS:
-		if (take_be32(w, &expect->class))
+		if (take_be32(w, &expect->helper_class))
 			expect->has |= CT_EXPECT_HAS_CLASS;
 		break;
 	case CTA_EXPECT_ZONE:

@@ -363,17 +363,18 @@ int
 ct_dump(struct ct_netlink *netlink, const struct ct_dump_options *options,
 	ct_flow_fn flow_fn, void *data, struct ct_dump_result *result)
 {
+	static const struct ct_dump_options everything;
 	struct pass pass = {
 		.netlink = netlink,
-		.options = options,
+		.options = options ? options : &everything,
 		.flow_fn = flow_fn,
 		.data = data,
 	};
 	int status = send_request(&pass);
 
 	if (status == 0)
-		status = options->reader_thread ? dump_with_reader(&pass)
-						: dump_plainly(&pass);
+		status = pass.options->reader_thread ? dump_with_reader(&pass)
+						     : dump_plainly(&pass);
 	if (result)
 		*result = pass.result;
 	return status;

@@ -52,11 +52,12 @@ struct ct_dump_result {
 	uint64_t malformed; /* left out as unreadable */
 };
 
-/* 0 goes on; anything else ends the pass and is what ct_dump() returns. */
+/* 0 goes on; a positive value ends the pass, and is what ct_dump() returns. */
 typedef int (*ct_flow_fn)(const struct ct_flow *flow, void *data);
 
 /*
- * Calls `flow_fn` for each flow, always in the calling thread.
+ * Calls `flow_fn` for each flow, always in the calling thread.  Without `options`
+ * (NULL) it is all of them.
  *
  * Returns 0 when the pass was complete, -ECANCELED after `stop`, the callback's own
  * value, or -errno.  After anything but 0 the rest of the answer is still in the

@@ -288,7 +288,8 @@ ct_encode_expect(struct nlmsghdr *message, const struct ct_expect *expect)
 	if (expect->has & CT_EXPECT_HAS_FLAGS)
 		mnl_attr_put_u32(message, CTA_EXPECT_FLAGS, htonl(expect->flags));
 	if (expect->has & CT_EXPECT_HAS_CLASS)
-		mnl_attr_put_u32(message, CTA_EXPECT_CLASS, htonl(expect->class));
+		mnl_attr_put_u32(message, CTA_EXPECT_CLASS,
+				 htonl(expect->helper_class));
 	if (expect->has & CT_EXPECT_HAS_ZONE)
 		mnl_attr_put_u16(message, CTA_EXPECT_ZONE, htons(expect->zone));
 	if (expect->has & CT_EXPECT_HAS_HELPER)

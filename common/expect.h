@@ -20,7 +20,7 @@ struct ct_expect {
 	uint32_t timeout;       /* seconds left */
 	uint32_t id;            /* as little of a key as a flow's */
 	uint32_t flags;         /* CT_EXPECT_PERMANENT … */
-	uint32_t class;         /* of the helper's: 0 is its first */
+	uint32_t helper_class;  /* of the helper's: 0 is its first */
 	uint16_t zone;
 	uint16_t unused;
 	char helper[CT_HELPER_LEN];

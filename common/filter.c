@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
+
+#include "condition_kinds.h"
 
 struct term {
 	const struct ct_condition *condition;
@@ -25,7 +28,13 @@ struct ct_filter {
 struct ct_filter *
 ct_filter_new(void)
 {
-	return calloc(1, sizeof(struct ct_filter));
+	struct ct_filter *filter = calloc(1, sizeof(*filter));
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (filter)
+		filter->now = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return filter;
 }
 
 void
@@ -188,4 +197,50 @@ ct_filter_ask(const struct ct_filter *filter, struct ct_dump_ask *ask)
 			term->condition->ask(term->condition, &term->wanted[0], ask);
 	}
 	settle(ask);
+}
+
+/* Both tuples are of one family and protocol, and count as there if an address is. */
+static void
+complete_tuples(struct ct_flow *flow)
+{
+	struct ct_tuple *orig = &flow->orig, *reply = &flow->reply;
+
+	if (!orig->family)
+		orig->family = reply->family;
+	reply->family = orig->family;
+	reply->proto = orig->proto;
+	reply->has |= orig->has & CT_TUPLE_PROTO;
+	if (orig->has & CT_TUPLE_ADDRS)
+		flow->has |= CT_ORIG_TUPLE;
+	if (reply->has & CT_TUPLE_ADDRS)
+		flow->has |= CT_REPLY_TUPLE;
+}
+
+static int
+describe_term(const struct term *term, struct ct_flow *flow, struct ct_why *why)
+{
+	const struct ct_condition *condition = term->condition;
+
+	if (term->count == 1 && condition->describe &&
+	    condition->describe(condition, &term->wanted[0], flow))
+		return 0;
+	return ct_parse_failed(why, "--%s leaves a choice, but this is about one flow",
+			       condition->name);
+}
+
+int
+ct_filter_describe(const struct ct_filter *filter, struct ct_flow *flow,
+		   struct ct_why *why)
+{
+	int error = 0;
+
+	memset(flow, 0, sizeof(*flow));
+	/* A state can be understood only when the protocol is known. */
+	for (int states = 0; states <= 1; states++)
+		for (size_t i = 0; !error && i < filter->count; i++)
+			if ((filter->terms[i].condition->match == ct_state_match) ==
+			    states)
+				error = describe_term(&filter->terms[i], flow, why);
+	complete_tuples(flow);
+	return error;
 }

@@ -33,7 +33,7 @@ int ct_filter_add(struct ct_filter *filter, const struct ct_condition *condition
 /* Without a condition, every flow matches. */
 bool ct_filter_is_empty(const struct ct_filter *filter);
 
-/* What "now" is for ages: nanoseconds since 1970. */
+/* What "now" is for ages, if not when the filter was made: ns since 1970. */
 void ct_filter_set_now(struct ct_filter *filter, uint64_t now);
 
 bool ct_filter_match(const struct ct_filter *filter, const struct ct_flow *flow);
@@ -50,5 +50,14 @@ const struct ct_condition *ct_filter_needing(const struct ct_filter *filter,
  * flow again.
  */
 void ct_filter_ask(const struct ct_filter *filter, struct ct_dump_ask *ask);
+
+/*
+ * The other way round: the one flow that the conditions describe, for requests about a
+ * single flow.  Its tuples have what the conditions say of them, so a reply that was
+ * not mentioned is absent; everything else likewise.
+ * Returns 0, or -EINVAL and why when a condition leaves a choice.
+ */
+int ct_filter_describe(const struct ct_filter *filter, struct ct_flow *flow,
+		       struct ct_why *why);
 
 #endif

@@ -16,6 +16,7 @@ my @layers = (
 	[qw(condition condition_kinds condition_addr condition_number condition_state
 	    condition_tag filter)],
 	[qw(change change_expect events kernel)],
+	[qw(conntap)],
 );
 my %faces = (
 	export => [],

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "common/change.h"
 #include "common/dump.h"
 #include "common/filter.h"
 #include "common/kernel.h"
@@ -25,18 +26,42 @@ enum {
 enum {
 	CLI_LIST = 1 << 0,
 	CLI_XML = 1 << 1,
-	CLI_DELETE = 1 << 2,
-	CLI_COUNT = 1 << 3,
-	CLI_ALL = CLI_LIST | CLI_XML | CLI_DELETE | CLI_COUNT,
+	CLI_COUNT = 1 << 2,
+	CLI_GET = 1 << 3,
+	CLI_CREATE = 1 << 4,
+	CLI_UPDATE = 1 << 5,
+	CLI_DELETE = 1 << 6,
+	CLI_FLUSH = 1 << 7,
+	CLI_EVENTS = 1 << 8,
+	CLI_EXPECT = 1 << 9,
+	CLI_ALL = (1 << 10) - 1,
+	/* Commands that make a pass over the table. */
+	CLI_PASSES = CLI_LIST | CLI_XML | CLI_COUNT | CLI_UPDATE | CLI_DELETE,
+	/* Commands that show something in a format of one's choice. */
+	CLI_SHOWS = CLI_LIST | CLI_GET | CLI_EVENTS | CLI_EXPECT,
 };
+
+#define CLI_NETNS_MAX 256
 
 /* The command line, understood. */
 struct cli {
 	const struct cli_command *command;
+	const char *subcommand; /* of expect */
 	struct ct_filter *filter;
 	const struct output *dialect;
-	uint64_t now;      /* when the program began: ns since 1970 */
-	unsigned int used; /* options that were given: bits of cli_options[] */
+	const struct output *format;
+	char *netns[CLI_NETNS_MAX]; /* where to work; none: here */
+	size_t netns_count;
+	struct ct_flow set; /* what create and update set, by its `has` */
+	struct ct_encode_masks masks;
+	uint32_t status_clear; /* what update takes away of the status */
+	const char *load;
+	unsigned int groups; /* CT_EVENTS_* */
+	uint64_t count;      /* events to wait for; 0: no end */
+	uint64_t seconds;    /* to wait for events; 0: no end */
+	uint32_t buffer;
+	uint64_t now;  /* when the program began: ns since 1970 */
+	uint64_t used; /* options that were given: bits of cli_options[] */
 };
 
 struct cli_command {
@@ -58,9 +83,24 @@ struct cli_option {
 
 /* The rows of cli_options[], in its order. */
 enum cli_option_index {
+	CLI_FORMAT,
 	CLI_DIALECT,
+	CLI_NETNS,
 	CLI_DRY_RUN,
 	CLI_QUIET,
+	CLI_YES,
+	CLI_TIMEOUT,
+	CLI_LOAD,
+	CLI_SET_TIMEOUT,
+	CLI_SET_MARK,
+	CLI_SET_STATE,
+	CLI_SET_STATUS,
+	CLI_SET_LABEL,
+	CLI_EVENT,
+	CLI_FOR,
+	CLI_EVENT_COUNT,
+	CLI_BUFFER_SIZE,
+	CLI_TIMESTAMP,
 	CLI_KERNEL_FILTER,
 	CLI_VERBOSE,
 	CLI_HELP,
@@ -82,8 +122,14 @@ extern volatile sig_atomic_t cli_stop;
 
 int cli_list(struct cli *cli);
 int cli_xml(struct cli *cli);
-int cli_delete(struct cli *cli);
 int cli_count(struct cli *cli);
+int cli_get(struct cli *cli);
+int cli_create(struct cli *cli);
+int cli_update(struct cli *cli);
+int cli_delete(struct cli *cli);
+int cli_flush(struct cli *cli);
+int cli_events(struct cli *cli);
+int cli_expect(struct cli *cli);
 
 /* Reads the command line into *cli.  Returns CLI_OK, or CLI_USAGE after saying why. */
 int cli_parse(struct cli *cli, int argc, char **argv);
@@ -98,21 +144,59 @@ void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_failed(const char *what, int error);
 
 /*
- * Opens ctnetlink and asks for the table's size; loads the kernel's module where it is
- * missing and this is root.  Returns 0, or -errno after saying why.
+ * Opens ctnetlink in `netns` (NULL: here) and asks for the table's size; loads the
+ * kernel's module where it is missing and this is root.  Returns 0, or -errno after
+ * saying why.
  */
-int cli_open(struct ct_netlink **netlink, struct ct_kernel *kernel);
+int cli_open(const char *netns, struct ct_netlink **netlink, struct ct_kernel *kernel);
 
 /*
- * Calls `flow_fn` for each flow that the command line's conditions choose; it returns
- * 0, or a positive value to end the pass.  Returns 0 after a whole pass, that positive
- * value, -ECANCELED after a signal, or another -errno after saying why.
+ * Calls `run` for each namespace of --netns, or once with NULL.  Returns the first of
+ * its statuses that is not CLI_OK; a failure in one does not keep the others waiting,
+ * a signal does.
  */
-int cli_pass(struct cli *cli, ct_flow_fn flow_fn, void *data,
+int cli_each_netns(struct cli *cli,
+		   int (*run)(struct cli *cli, const char *netns, void *data),
+		   void *data);
+
+/*
+ * Calls `flow_fn` for each flow of `netns` that the command line's conditions choose;
+ * it returns 0, or a positive value to end the pass.  Returns 0 after a whole pass,
+ * that positive value, -ECANCELED after a signal, or another -errno after saying why.
+ */
+int cli_pass(struct cli *cli, const char *netns, ct_flow_fn flow_fn, void *data,
 	     struct ct_dump_result *result);
+
+/* What showing something on stdout needs; the commands that do so have one. */
+struct cli_show {
+	const struct output *output;
+	struct output_view view;
+	struct output_end end;
+	struct ct_text text;
+	struct ct_labels *labels;
+	char *buffer;
+};
+
+/* Returns CLI_OK, or CLI_FAILED after saying why.  cli_show_done() takes what failed.
+ */
+int cli_show_init(struct cli_show *show, const struct cli *cli,
+		  const struct output *output);
+
+/* Ends the document and writes what is left.  Returns what the output came to. */
+int cli_show_end(struct cli_show *show);
+void cli_show_done(struct cli_show *show);
 
 /* Lists the chosen flows on stdout; `list` and `xml` are this. */
 int cli_show(struct cli *cli, const struct output *output);
+
+/*
+ * Asks on a terminal whether to delete `what`; elsewhere --yes has to be there.
+ * Returns CLI_OK for yes.
+ */
+int cli_confirm(const struct cli *cli, const char *what);
+
+/* The flow that the conditions describe: CLI_OK, or CLI_USAGE after saying why not. */
+int cli_describe(const struct cli *cli, struct ct_flow *flow);
 
 /*
  * stdout as a text's sink: writes all of it or fails.  A closed pipe is -EPIPE, which

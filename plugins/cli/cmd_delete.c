@@ -17,7 +17,8 @@ struct deletion {
 	uint64_t deleted;
 	uint64_t gone;
 	uint64_t refused;
-	int error; /* of a whole batch: nothing more is deleted */
+	int error;   /* of a whole batch: nothing more is deleted */
+	bool looked; /* at the whole table, in one namespace at least */
 };
 
 static void
@@ -97,8 +98,9 @@ put_total(struct deletion *deletion)
 
 	ct_text_str(text, "Total: ");
 	ct_text_u64(text, deletion->deleted);
-	ct_text_str(text, deletion->netlink ? " connection(s) deleted"
-					    : " connection(s) would be deleted");
+	ct_text_str(text, cli_used(deletion->cli, CLI_DRY_RUN)
+				  ? " connection(s) would be deleted"
+				  : " connection(s) deleted");
 	if (deletion->gone)
 		ct_text_printf(text, ", %llu already gone",
 			       (unsigned long long)deletion->gone);
@@ -114,52 +116,66 @@ put_total(struct deletion *deletion)
  * written ends nothing: people asked for the deletion.
  */
 static int
-run(struct deletion *deletion, struct cli *cli)
+delete_in(struct cli *cli, const char *netns, void *data)
 {
+	struct deletion *deletion = data;
 	struct ct_dump_result result;
-	int status = cli_pass(cli, take_flow, deletion, &result);
-	int written;
+	struct ct_kernel kernel;
+	int status;
 
+	if (!cli_used(cli, CLI_DRY_RUN) &&
+	    cli_open(netns, &deletion->netlink, &kernel) < 0)
+		return CLI_FAILED;
+	status = cli_pass(cli, netns, take_flow, deletion, &result);
 	/* What was chosen before a signal came is still to be deleted. */
 	if (deletion->batched > 0 && !deletion->error)
 		delete_batch(deletion);
 	if (deletion->error)
 		cli_failed("cannot delete", deletion->error);
-	if (status >= 0 || deletion->deleted + deletion->gone + deletion->refused > 0)
+	ct_netlink_free(deletion->netlink);
+	deletion->netlink = NULL;
+	deletion->batched = 0;
+	if (status >= 0 || status == -ECANCELED)
+		deletion->looked = true;
+	return status != 0 || deletion->error || deletion->refused || result.malformed
+		       ? CLI_FAILED
+		       : CLI_OK;
+}
+
+static int
+run(struct deletion *deletion, struct cli *cli)
+{
+	int status = cli_each_netns(cli, delete_in, deletion), written;
+
+	if (deletion->looked ||
+	    deletion->deleted + deletion->gone + deletion->refused > 0)
 		put_total(deletion);
 	written = cli_written(deletion->text.error);
-	if (status == -ECANCELED)
-		return cli_stopped();
-	if (status != 0 || deletion->error || deletion->refused || result.malformed)
-		return CLI_FAILED;
-	return deletion->text.error == -EPIPE ? CLI_OK : written;
+	if (status != CLI_OK || deletion->text.error == -EPIPE)
+		return status;
+	return written;
 }
 
 int
 cli_delete(struct cli *cli)
 {
 	struct deletion deletion = { .cli = cli };
-	char *buffer = malloc(CLI_BUFFER);
-	struct ct_kernel kernel;
-	int status = CLI_OK;
+	char *buffer;
+	int status;
 
 	if (ct_filter_is_empty(cli->filter)) {
 		cli_say("delete: no condition was given; say which flows "
 			"(see conntap delete --help)");
-		free(buffer);
 		return CLI_USAGE;
 	}
+	buffer = malloc(CLI_BUFFER);
 	deletion.batch = calloc(CT_CHANGE_MAX, sizeof(*deletion.batch));
-	if (!buffer || !deletion.batch)
-		status = cli_failed("cannot start", -ENOMEM);
-	else if (!cli_used(cli, CLI_DRY_RUN) &&
-		 cli_open(&deletion.netlink, &kernel) < 0)
-		status = CLI_FAILED;
-	if (status == CLI_OK) {
+	if (buffer && deletion.batch) {
 		ct_text_init(&deletion.text, buffer, CLI_BUFFER, cli_write, NULL);
 		status = run(&deletion, cli);
+	} else {
+		status = cli_failed("cannot start", -ENOMEM);
 	}
-	ct_netlink_free(deletion.netlink);
 	free(deletion.batch);
 	free(buffer);
 	return status;

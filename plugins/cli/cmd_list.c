@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conntap list: one line a flow. */
+/* conntap list: the chosen flows, one line each or in another format. */
 #include "cli.h"
 
 int
 cli_list(struct cli *cli)
 {
-	return cli_show(cli, &output_text);
+	return cli_show(cli, cli->format);
 }

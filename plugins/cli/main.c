@@ -3,31 +3,59 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "cli.h"
+#include "set.h"
 
 volatile sig_atomic_t cli_stop;
 
 const struct cli_command cli_commands[] = {
 	{ "list", "print one line for each flow",
 	  "  conntap list --proto tcp --dport 80,443\n"
-	  "  conntap list --orig-src 192.168.0.0/16 --status unreplied\n",
+	  "  conntap list --orig-src 192.168.0.0/16 --status unreplied --format json\n",
 	  cli_list },
 	{ "xml", "print the flows as an XML document",
 	  "  conntap xml --any-nat > nat.xml\n"
 	  "  conntap xml --dialect flows --family ipv6\n",
 	  cli_xml },
-	{ "delete", "delete the flows that meet the conditions",
-	  "  conntap delete --orig-src 192.0.2.7 --dry-run\n"
-	  "  conntap delete --proto udp --dport domain --min-timeout 1m\n",
-	  cli_delete },
 	{ "count", "print how many flows there are",
 	  "  conntap count\n"
 	  "  conntap count --state SYN_SENT --any-addr 2001:db8::/32\n",
 	  cli_count },
+	{ "get", "print the one flow that has this tuple",
+	  "  conntap get -p tcp -s 192.0.2.7 -d 198.51.100.1 --sport 40000 --dport "
+	  "80\n",
+	  cli_get },
+	{ "create", "create a flow, or a file of them",
+	  "  conntap create -p udp -s 192.0.2.7 -d 198.51.100.1 --sport 5000 --dport "
+	  "53\n"
+	  "  conntap list --format save > flows; conntap create --load flows\n",
+	  cli_create },
+	{ "update", "change the flows that meet the conditions",
+	  "  conntap update --orig-src 192.0.2.7 --set-mark 0x10/0xf0\n"
+	  "  conntap update --proto udp --dport domain --set-timeout 10\n",
+	  cli_update },
+	{ "delete", "delete the flows that meet the conditions",
+	  "  conntap delete --orig-src 192.0.2.7 --dry-run\n"
+	  "  conntap delete --proto udp --dport domain --min-timeout 1m\n",
+	  cli_delete },
+	{ "flush", "delete every flow, or those of a family or a zone",
+	  "  conntap flush --family ipv6\n", cli_flush },
+	{ "events", "print what happens in the table, as it happens",
+	  "  conntap events --proto tcp --dport 22 --timestamp\n"
+	  "  conntap events --event destroy --format json --for 1m\n",
+	  cli_events },
+	{ "expect", "list, flush or follow (events) what helpers expect",
+	  "  conntap expect list\n"
+	  "  conntap expect events\n",
+	  cli_expect },
 	{ .name = NULL },
 };
+
+_Static_assert(sizeof(cli_commands) / sizeof(cli_commands[0]) == 11,
+	       "CLI_ALL knows all");
 
 static int
 set_dialect(struct cli *cli, const char *value, struct ct_why *why)
@@ -39,27 +67,58 @@ set_dialect(struct cli *cli, const char *value, struct ct_why *why)
 	return 0;
 }
 
+/* clang-format off */
 const struct cli_option cli_options[] = {
+	[CLI_FORMAT] = { "format", 'o', "FORMAT", "text (default), xml, flows, json, save",
+		CLI_SHOWS, cli_set_format },
 	[CLI_DIALECT] = { "dialect", 0, "DIALECT",
-			  "conntracks (default), or flows as conntrack(8) has them",
-			  CLI_XML, set_dialect },
-	[CLI_DRY_RUN] = { "dry-run", 0, NULL,
-			  "say what would be deleted, delete nothing", CLI_DELETE,
-			  NULL },
+		"conntracks (default), or flows as conntrack(8) has them",
+		CLI_XML, set_dialect },
+	[CLI_NETNS] = { "netns", 0, "NAME",
+		"work in this network namespace (see ip netns); again for more, all for all",
+		CLI_ALL, cli_set_netns },
+	[CLI_DRY_RUN] = { "dry-run", 0, NULL, "say what would be deleted, delete nothing",
+		CLI_DELETE, NULL },
 	[CLI_QUIET] = { "quiet", 0, NULL, "print no line for each deleted flow",
-			CLI_DELETE, NULL },
+		CLI_DELETE, NULL },
+	[CLI_YES] = { "yes", 0, NULL, "do not ask", CLI_FLUSH | CLI_EXPECT, NULL },
+	[CLI_TIMEOUT] = { "timeout", 't', "TIME", "until the kernel forgets it (120)",
+		CLI_CREATE, cli_set_timeout },
+	[CLI_LOAD] = { "load", 0, "FILE", "create all flows of a file in the format save",
+		CLI_CREATE, cli_set_load },
+	[CLI_SET_TIMEOUT] = { "set-timeout", 0, "TIME", "until the kernel forgets it",
+		CLI_UPDATE, cli_set_timeout },
+	[CLI_SET_MARK] = { "set-mark", 0, "MARK", "a mark; or MARK/MASK: only those bits",
+		CLI_UPDATE, cli_set_mark },
+	[CLI_SET_STATE] = { "set-state", 0, "STATE", "a state of TCP",
+		CLI_UPDATE, cli_set_state },
+	[CLI_SET_STATUS] = { "set-status", 0, "STATUS", "seen-reply, assured, fixed-timeout, …",
+		CLI_UPDATE, cli_set_status },
+	[CLI_SET_LABEL] = { "set-label", 0, "LABEL", "add labels, or take away not-LABEL",
+		CLI_UPDATE, cli_set_label },
+	[CLI_EVENT] = { "event", 'e', "KIND",
+		"new, update, destroy, of flows; expect, all of expectations (default: "
+		"new,destroy)",
+		CLI_EVENTS, cli_set_event },
+	[CLI_FOR] = { "for", 0, "TIME", "end after this time", CLI_EVENTS | CLI_EXPECT,
+		cli_set_for },
+	[CLI_EVENT_COUNT] = { "count", 0, "N", "end after so many events",
+		CLI_EVENTS | CLI_EXPECT, cli_set_count },
+	[CLI_BUFFER_SIZE] = { "buffer", 0, "BYTES", "of the socket's receive buffer (64Mi)",
+		CLI_EVENTS | CLI_EXPECT, cli_set_buffer },
+	[CLI_TIMESTAMP] = { "timestamp", 'T', NULL, "begin each line with the time",
+		CLI_EVENTS | CLI_EXPECT, NULL },
 	[CLI_KERNEL_FILTER] = { "kernel-filter", 0, NULL,
-				"let the kernel leave out what it can; on a large "
-				"table "
-				"a search that matches little delays packets",
-				CLI_ALL, NULL },
-	[CLI_VERBOSE] = { "verbose", 'v', NULL, "say more: the limit, repetitions",
-			  CLI_ALL, NULL },
-	[CLI_HELP] = { "help", 'h', NULL, "explain the program, or a command", CLI_ALL,
-		       NULL },
+		"let the kernel leave out what it can; on a large table a search that "
+		"matches little delays packets",
+		CLI_PASSES, NULL },
+	[CLI_VERBOSE] = { "verbose", 'v', NULL, "say more: the limit, repetitions, buffers",
+		CLI_ALL, NULL },
+	[CLI_HELP] = { "help", 'h', NULL, "explain the program, or a command", CLI_ALL, NULL },
 	[CLI_VERSION] = { "version", 'V', NULL, "print the version", CLI_ALL, NULL },
 	{ .name = NULL },
 };
+/* clang-format on */
 
 /* The first signal asks; a second one, with its default action, ends the program. */
 static void
@@ -93,7 +152,11 @@ help_or_version(const struct cli *cli)
 int
 main(int argc, char **argv)
 {
-	struct cli cli = { .dialect = &output_xml };
+	struct cli cli = {
+		.dialect = &output_xml,
+		.format = &output_text,
+		.groups = CT_EVENTS_NEW | CT_EVENTS_DESTROY,
+	};
 	struct timespec now;
 	int status;
 
@@ -110,6 +173,8 @@ main(int argc, char **argv)
 		catch_signals();
 		status = cli.command->run(&cli);
 	}
+	for (size_t i = 0; i < cli.netns_count; i++)
+		free(cli.netns[i]);
 	ct_filter_free(cli.filter);
 	return status;
 }

@@ -120,7 +120,7 @@ take(struct cli *cli, int value, const char *name, int argc, char **argv)
 	} else {
 		const struct cli_option *option = &cli_options[value - OPTION_BASE];
 
-		cli->used |= 1u << (value - OPTION_BASE);
+		cli->used |= UINT64_C(1) << (value - OPTION_BASE);
 		error = option->set ? option->set(cli, optarg, &why) : 0;
 	}
 	if (error == -ENOMEM)
@@ -173,23 +173,36 @@ parse_options(struct cli *cli, int argc, char **argv)
 }
 
 static int
+refuse_command(const char *word, const char *why)
+{
+	char names[256] = "";
+	size_t used = 0;
+
+	for (int i = 0; cli_commands[i].name && used < sizeof(names); i++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+					 i ? ", " : "", cli_commands[i].name);
+	cli_say("%s: %s %s (see conntap --help)", word, why, names);
+	return CLI_USAGE;
+}
+
+static int
 find_command(struct cli *cli, int argc, char **argv)
 {
 	if (optind == argc) {
 		if (cli_used(cli, CLI_HELP) || cli_used(cli, CLI_VERSION))
 			return CLI_OK;
-		return usage_error(
-			"no command",
-			"say list, xml, delete or count (see conntap --help)");
+		return refuse_command("no command", "say one of");
 	}
 	for (int i = 0; cli_commands[i].name; i++)
 		if (strcmp(argv[optind], cli_commands[i].name) == 0)
 			cli->command = &cli_commands[i];
 	if (!cli->command)
+		return refuse_command(argv[optind], "is not a command; say one of");
+	optind++;
+	if (cli->command->run == cli_expect && optind < argc)
+		cli->subcommand = argv[optind++];
+	if (optind < argc)
 		return usage_error(argv[optind],
-				   "is not a command (list, xml, delete or count)");
-	if (optind + 1 < argc)
-		return usage_error(argv[optind + 1],
 				   "one word too many (conditions begin with --)");
 	return CLI_OK;
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command line's conditions over the kernel's table. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
-
-static const char cannot_read[] = "cannot read the connection tracking table";
+#include "common/netns.h"
 
 static int
-try_open(struct ct_netlink **netlink, struct ct_kernel *kernel)
+try_open(const char *netns, struct ct_netlink **netlink, struct ct_kernel *kernel)
 {
-	int error = ct_netlink_open(netlink, NULL);
+	int error = ct_netlink_open(netlink, netns);
 
 	if (error)
 		return error;
@@ -23,16 +23,47 @@ try_open(struct ct_netlink **netlink, struct ct_kernel *kernel)
 	return error;
 }
 
-int
-cli_open(struct ct_netlink **netlink, struct ct_kernel *kernel)
+/* Says what went wrong with the table, and whose. */
+static int
+cannot_read(const char *netns, int error)
 {
-	int error = try_open(netlink, kernel);
+	char what[256] = "cannot read the connection tracking table";
+
+	if (netns)
+		snprintf(what, sizeof(what), "--netns %.100s: cannot read its table",
+			 netns);
+	if (netns && error == -ENOENT)
+		cli_say("--netns %s: there is no such namespace (see ip netns)", netns);
+	else
+		cli_failed(what, error);
+	return error;
+}
+
+int
+cli_open(const char *netns, struct ct_netlink **netlink, struct ct_kernel *kernel)
+{
+	int error = try_open(netns, netlink, kernel);
 
 	if (error == -EPROTONOSUPPORT && geteuid() == 0 && ct_kernel_load_module() == 0)
-		error = try_open(netlink, kernel);
-	if (error)
-		cli_failed(cannot_read, error);
-	return error;
+		error = try_open(netns, netlink, kernel);
+	return error ? cannot_read(netns, error) : 0;
+}
+
+int
+cli_each_netns(struct cli *cli,
+	       int (*run)(struct cli *cli, const char *netns, void *data), void *data)
+{
+	int status = CLI_OK;
+
+	if (!cli_used(cli, CLI_NETNS))
+		status = run(cli, NULL, data);
+	for (size_t i = 0; i < cli->netns_count && !cli_stop; i++) {
+		int result = run(cli, cli->netns[i], data);
+
+		if (status == CLI_OK)
+			status = result;
+	}
+	return cli_stop ? cli_stopped() : status;
 }
 
 static void
@@ -48,12 +79,25 @@ warn_of_need(const struct cli *cli, enum ct_need need, bool known, uint32_t sett
 			condition->name, what, name);
 }
 
+/* The settings are each namespace's own. */
+static int
+read_settings(const char *netns, struct ct_kernel *kernel)
+{
+	int home, error = ct_netns_enter(netns, &home);
+
+	if (error)
+		return error;
+	error = ct_kernel_read(NULL, kernel);
+	ct_netns_leave(home);
+	return error;
+}
+
 static void
-warn_of_needs(const struct cli *cli)
+warn_of_needs(const struct cli *cli, const char *netns)
 {
 	struct ct_kernel kernel;
 
-	if (ct_kernel_read(NULL, &kernel) < 0)
+	if (read_settings(netns, &kernel) < 0)
 		return;
 	warn_of_need(cli, CT_NEEDS_ACCT, kernel.has & CT_KERNEL_ACCT, kernel.acct,
 		     "nf_conntrack_acct", "the kernel's accounting");
@@ -103,19 +147,20 @@ dump(const struct cli *cli, struct ct_netlink *netlink, struct choice *choice,
 }
 
 int
-cli_pass(struct cli *cli, ct_flow_fn flow_fn, void *data, struct ct_dump_result *result)
+cli_pass(struct cli *cli, const char *netns, ct_flow_fn flow_fn, void *data,
+	 struct ct_dump_result *result)
 {
 	struct choice choice = { .filter = cli->filter,
 				 .flow_fn = flow_fn,
 				 .data = data };
 	struct ct_netlink *netlink;
 	struct ct_kernel kernel;
-	int status = cli_open(&netlink, &kernel);
+	int status = cli_open(netns, &netlink, &kernel);
 
 	memset(result, 0, sizeof(*result));
 	if (status < 0)
 		return status;
-	warn_of_needs(cli);
+	warn_of_needs(cli, netns);
 	ct_filter_set_now(cli->filter, cli->now);
 	/*
 	 * The hash is shared by all network namespaces: a pass over an empty table
@@ -126,7 +171,7 @@ cli_pass(struct cli *cli, ct_flow_fn flow_fn, void *data, struct ct_dump_result 
 		status = dump(cli, netlink, &choice, result);
 	ct_netlink_free(netlink);
 	if (status < 0 && status != -ECANCELED)
-		cli_failed(cannot_read, status);
+		cannot_read(netns, status);
 	if (result->malformed)
 		cli_say("%llu flows could not be read: their messages are malformed",
 			(unsigned long long)result->malformed);

@@ -5,64 +5,78 @@
 
 #include "cli.h"
 
-struct show {
-	const struct output *output;
-	struct output_view view;
-	struct ct_text text;
-	uint64_t flows;
-};
+int
+cli_show_init(struct cli_show *show, const struct cli *cli, const struct output *output)
+{
+	*show = (struct cli_show){
+		.output = output,
+		.labels = ct_labels_new(),
+		.view = { .now = cli->now, .show_time = cli_used(cli, CLI_TIMESTAMP) },
+		.end = { .complete = true },
+		.buffer = malloc(CLI_BUFFER),
+	};
+	if (!show->buffer) {
+		cli_show_done(show);
+		return cli_failed("cannot start", -ENOMEM);
+	}
+	show->view.labels = show->labels;
+	ct_text_init(&show->text, show->buffer, CLI_BUFFER, cli_write, NULL);
+	output->begin(&show->text);
+	return CLI_OK;
+}
+
+int
+cli_show_end(struct cli_show *show)
+{
+	show->output->end(&show->text, &show->end);
+	ct_text_flush(&show->text);
+	return cli_written(show->text.error);
+}
+
+void
+cli_show_done(struct cli_show *show)
+{
+	ct_labels_free(show->labels);
+	free(show->buffer);
+}
 
 static int
 show_flow(const struct ct_flow *flow, void *data)
 {
-	struct show *show = data;
+	struct cli_show *show = data;
 
 	show->output->flow(&show->text, &show->view, flow);
-	show->flows++;
+	show->end.flows++;
 	return show->text.error != 0;
 }
 
-/* What the pass came to, and then what the output came to, as an exit status. */
 static int
-finish(struct show *show, int status, uint64_t malformed)
+show_netns(struct cli *cli, const char *netns, void *data)
 {
-	struct output_end end = { .flows = show->flows,
-				  .malformed = malformed,
-				  .complete = status == 0 };
-	int written;
+	struct cli_show *show = data;
+	struct ct_dump_result result;
+	int status;
 
-	/* Nothing was seen, so nothing is shown: the error is all there is to say. */
-	if (status < 0 && status != -ECANCELED && show->flows == 0)
-		return CLI_FAILED;
-	show->output->end(&show->text, &end);
-	ct_text_flush(&show->text);
-	written = cli_written(show->text.error);
-	if (written != CLI_OK)
-		return written;
-	if (status == -ECANCELED)
-		return cli_stopped();
-	return status == 0 && !malformed ? CLI_OK : CLI_FAILED;
+	show->view.netns = netns;
+	status = cli_pass(cli, netns, show_flow, show, &result);
+	show->end.malformed += result.malformed;
+	if (status != 0)
+		show->end.complete = false;
+	return status < 0 || result.malformed ? CLI_FAILED : CLI_OK;
 }
 
 int
 cli_show(struct cli *cli, const struct output *output)
 {
-	struct ct_labels *labels = ct_labels_new();
-	struct show show = { .output = output,
-			     .view = { .labels = labels, .now = cli->now } };
-	char *buffer = malloc(CLI_BUFFER);
-	struct ct_dump_result result;
-	int status;
+	struct cli_show show;
+	int status, written = CLI_OK;
 
-	if (!buffer) {
-		ct_labels_free(labels);
-		return cli_failed("cannot start", -ENOMEM);
-	}
-	ct_text_init(&show.text, buffer, CLI_BUFFER, cli_write, NULL);
-	output->begin(&show.text);
-	status = cli_pass(cli, show_flow, &show, &result);
-	status = finish(&show, status, result.malformed);
-	ct_labels_free(labels);
-	free(buffer);
-	return status;
+	if (cli_show_init(&show, cli, output) != CLI_OK)
+		return CLI_FAILED;
+	status = cli_each_netns(cli, show_netns, &show);
+	/* Where nothing could be seen, nothing is shown: the error says it all. */
+	if (status != CLI_FAILED || show.end.flows > 0)
+		written = cli_show_end(&show);
+	cli_show_done(&show);
+	return written != CLI_OK ? written : status;
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/events.h"
+#include "common/expect.h"
 #include "common/flow.h"
 #include "common/label.h"
 #include "common/text.h"
@@ -15,13 +17,17 @@
 /* What a format may want to know besides the flow; all of it can be left 0. */
 struct output_view {
 	const struct ct_labels *labels; /* for their names */
-	uint64_t now;                   /* ns since 1970, for ages */
+	const char *netns; /* the namespace that the flow is in, when asked for */
+	uint64_t now;      /* ns since 1970: for ages, and the time of events */
+	bool show_time;    /* text: begin events with their time */
 };
 
 struct output_end {
-	uint64_t flows;
+	uint64_t flows;     /* or events, or expectations */
 	uint64_t malformed; /* not shown, because they could not be read */
+	uint64_t lost;      /* events */
 	bool complete;      /* false: the pass was ended early */
+	const char *noun;   /* for the total of text; NULL: "connection(s)" */
 };
 
 struct output {
@@ -29,15 +35,31 @@ struct output {
 	void (*begin)(struct ct_text *text);
 	void (*flow)(struct ct_text *text, const struct output_view *view,
 		     const struct ct_flow *flow);
+	void (*expect)(struct ct_text *text, const struct output_view *view,
+		       const struct ct_expect *expect);
+	/* New, changed and ended flows and expectations; losses too. */
+	void (*event)(struct ct_text *text, const struct output_view *view,
+		      const struct ct_event *event);
 	void (*end)(struct ct_text *text, const struct output_end *end);
 };
 
 extern const struct output output_text;
 extern const struct output output_xml;       /* the dialect "conntracks" */
 extern const struct output output_xml_flows; /* the dialect "flows" */
+extern const struct output output_json;      /* an object a line */
+extern const struct output output_save;      /* the input of conntrack -R */
 
-/* The XML dialect of that name; NULL. */
+/* The XML dialect, and the format (text, xml, flows, json, save), of that name; NULL.
+ */
 const struct output *output_dialect(const char *name);
+const struct output *output_format(const char *name);
+
+/* "new", "update", "destroy", "lost". */
+const char *output_event_name(enum ct_event_kind kind);
+
+/* When it happened, in ns since 1970: by the kernel, else by the view; 0: unknown. */
+uint64_t output_event_time(const struct output_view *view,
+			   const struct ct_event *event);
 
 /* "ipv4 192.0.2.1->198.51.100.1 tcp 40000->80": a flow in a line, without its end. */
 void output_text_flow(struct ct_text *text, const struct ct_flow *flow);

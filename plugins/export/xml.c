@@ -303,8 +303,35 @@ begin(struct ct_text *text)
 }
 
 static void
-put_flow(struct ct_text *text, const struct output_view *view,
-	 const struct ct_flow *flow)
+put_netns(struct ct_text *text, const struct output_view *view)
+{
+	if (!view->netns)
+		return;
+	ct_text_str(text, " netns=\"");
+	ct_text_xml(text, view->netns);
+	ct_text_char(text, '"');
+}
+
+/* What no plain list has; `event` is NULL there. */
+static void
+put_event_attributes(struct ct_text *text, const struct output_view *view,
+		     const struct ct_event *event)
+{
+	uint64_t when = event ? output_event_time(view, event) : 0;
+
+	if (event) {
+		ct_text_str(text, " event=\"");
+		ct_text_str(text, output_event_name(event->kind));
+		ct_text_char(text, '"');
+	}
+	if (when)
+		put_time(text, " time=\"", when);
+	put_netns(text, view);
+}
+
+static void
+put_conntrack(struct ct_text *text, const struct output_view *view,
+	      const struct ct_flow *flow, const struct ct_event *event)
 {
 	ct_text_str(text, "   <conntrack");
 	if (flow->has & CT_ID)
@@ -315,6 +342,7 @@ put_flow(struct ct_text *text, const struct output_view *view,
 		put_number(text, " use=\"", flow->use);
 	if (flow->has & CT_TIMEOUT)
 		put_number(text, " timeout=\"", flow->timeout);
+	put_event_attributes(text, view, event);
 	ct_text_str(text, ">\n");
 	put_status(text, flow->status);
 	put_tuples(text, flow);
@@ -329,14 +357,130 @@ put_flow(struct ct_text *text, const struct output_view *view,
 }
 
 static void
+put_flow(struct ct_text *text, const struct output_view *view,
+	 const struct ct_flow *flow)
+{
+	put_conntrack(text, view, flow, NULL);
+}
+
+static void
+put_expect_flags(struct ct_text *text, uint32_t flags)
+{
+	if (!flags)
+		return;
+	ct_text_str(text, "      <flags>\n");
+	for (unsigned int bit = 0; bit < 32 && flags >> bit; bit++) {
+		const char *name = ct_expect_flag_name(bit);
+
+		if (!(flags >> bit & 1))
+			continue;
+		if (name)
+			ct_text_printf(text, "         <flag>%s</flag>\n", name);
+		else
+			ct_text_printf(text, "         <flag>bit%u</flag>\n", bit);
+	}
+	ct_text_str(text, "      </flags>\n");
+}
+
+static void
+put_expect_tuples(struct ct_text *text, const struct ct_expect *expect)
+{
+	if (expect->has & CT_EXPECT_HAS_TUPLE) {
+		ct_text_str(text, "      <expected");
+		put_tuple_attributes(text, &expect->tuple);
+	}
+	if (expect->has & CT_EXPECT_HAS_MASK) {
+		ct_text_str(text, "      <mask");
+		put_tuple_attributes(text, &expect->mask);
+	}
+	if (expect->has & CT_EXPECT_HAS_MASTER) {
+		ct_text_str(text, "      <master");
+		put_tuple_attributes(text, &expect->master);
+	}
+	if (expect->has & CT_EXPECT_HAS_NAT) {
+		ct_text_str(text, "      <nat direction=\"");
+		ct_text_str(text, expect->nat_dir == CT_ORIG ? "original" : "reply");
+		ct_text_char(text, '"');
+		put_tuple_attributes(text, &expect->nat);
+	}
+}
+
+static void
+put_expect_helper(struct ct_text *text, const struct ct_expect *expect)
+{
+	if (!(expect->has &
+	      (CT_EXPECT_HAS_HELPER | CT_EXPECT_HAS_CLASS | CT_EXPECT_HAS_FN)))
+		return;
+	ct_text_str(text, "      <helper");
+	if (expect->has & CT_EXPECT_HAS_HELPER) {
+		ct_text_str(text, " name=\"");
+		ct_text_xml(text, expect->helper);
+		ct_text_char(text, '"');
+	}
+	if (expect->has & CT_EXPECT_HAS_CLASS)
+		put_number(text, " class=\"", expect->helper_class);
+	if (expect->has & CT_EXPECT_HAS_FN) {
+		ct_text_str(text, " fn=\"");
+		ct_text_xml(text, expect->fn);
+		ct_text_char(text, '"');
+	}
+	ct_text_str(text, " />\n");
+}
+
+static void
+put_expectation(struct ct_text *text, const struct output_view *view,
+		const struct ct_expect *expect, const struct ct_event *event)
+{
+	ct_text_str(text, "   <expectation");
+	if (expect->has & CT_EXPECT_HAS_ID)
+		put_number(text, " id=\"", expect->id);
+	if (expect->has & CT_EXPECT_HAS_TIMEOUT)
+		put_number(text, " timeout=\"", expect->timeout);
+	put_event_attributes(text, view, event);
+	ct_text_str(text, ">\n");
+	put_expect_flags(text, expect->flags);
+	put_expect_tuples(text, expect);
+	if (expect->has & CT_EXPECT_HAS_ZONE)
+		ct_text_printf(text, "      <zone id=\"%u\" />\n", expect->zone);
+	put_expect_helper(text, expect);
+	ct_text_str(text, "   </expectation>\n");
+}
+
+static void
+put_expect(struct ct_text *text, const struct output_view *view,
+	   const struct ct_expect *expect)
+{
+	put_expectation(text, view, expect, NULL);
+}
+
+static void
+put_event(struct ct_text *text, const struct output_view *view,
+	  const struct ct_event *event)
+{
+	if (event->kind == CT_EVENT_LOST) {
+		put_number(text, "   <lost events=\"", event->lost);
+		if (view->now)
+			put_time(text, " time=\"", view->now);
+		put_netns(text, view);
+		ct_text_str(text, " />\n");
+	} else if (event->flow) {
+		put_conntrack(text, view, event->flow, event);
+	} else if (event->expect) {
+		put_expectation(text, view, event->expect, event);
+	}
+}
+
+static void
 end(struct ct_text *text, const struct output_end *end)
 {
+	const char *noun = end->noun ? end->noun : "flows";
+
 	if (end->malformed)
-		ct_text_printf(text, "   <!-- %llu flows could not be read -->\n",
-			       (unsigned long long)end->malformed);
+		ct_text_printf(text, "   <!-- %llu %s could not be read -->\n",
+			       (unsigned long long)end->malformed, noun);
 	if (!end->complete)
-		ct_text_printf(text, "   <!-- ended early, after %llu flows -->\n",
-			       (unsigned long long)end->flows);
+		ct_text_printf(text, "   <!-- ended early, after %llu %s -->\n",
+			       (unsigned long long)end->flows, noun);
 	ct_text_str(text, "</conntracks>\n");
 }
 
@@ -344,5 +488,7 @@ const struct output output_xml = {
 	.name = "conntracks",
 	.begin = begin,
 	.flow = put_flow,
+	.expect = put_expect,
+	.event = put_event,
 	.end = end,
 };

@@ -46,15 +46,23 @@ put_layer3(struct ct_text *text, const struct ct_tuple *tuple)
 }
 
 static void
-put_layer4(struct ct_text *text, const struct ct_tuple *tuple)
+put_layer4_start(struct ct_text *text, const char *element,
+		 const struct ct_tuple *tuple)
 {
 	const char *name = ct_proto_name(tuple->proto);
 
-	ct_text_str(text, "<layer4 protonum=\"");
+	ct_text_char(text, '<');
+	put_name(text, element);
+	ct_text_str(text, " protonum=\"");
 	ct_text_u64(text, tuple->proto);
 	ct_text_str(text, "\" protoname=\"");
 	put_name(text, name ? name : "unknown");
 	ct_text_str(text, "\">");
+}
+
+static void
+put_layer4_members(struct ct_text *text, const struct ct_tuple *tuple)
+{
 	if (tuple->has & CT_TUPLE_PORTS && tuple->proto == IPPROTO_GRE) {
 		ct_text_printf(text, "<srckey>0x%x</srckey><dstkey>0x%x</dstkey>",
 			       tuple->sport, tuple->dport);
@@ -66,6 +74,13 @@ put_layer4(struct ct_text *text, const struct ct_tuple *tuple)
 		PUT_ELEMENT(text, "code", tuple->icmp_code);
 		PUT_ELEMENT(text, "id", tuple->icmp_id);
 	}
+}
+
+static void
+put_layer4(struct ct_text *text, const struct ct_tuple *tuple)
+{
+	put_layer4_start(text, "layer4", tuple);
+	put_layer4_members(text, tuple);
 	ct_text_str(text, "</layer4>");
 	if (tuple->has & CT_TUPLE_ZONE)
 		PUT_ELEMENT(text, "zone", tuple->zone);
@@ -216,10 +231,35 @@ begin(struct ct_text *text)
 }
 
 static void
-put_flow(struct ct_text *text, const struct output_view *view,
-	 const struct ct_flow *flow)
+put_netns(struct ct_text *text, const struct output_view *view)
 {
-	ct_text_str(text, "<flow>");
+	if (!view->netns)
+		return;
+	ct_text_str(text, " netns=\"");
+	ct_text_xml(text, view->netns);
+	ct_text_char(text, '"');
+}
+
+/* `event` is NULL in a plain list. */
+static void
+put_event_attributes(struct ct_text *text, const struct output_view *view,
+		     const struct ct_event *event)
+{
+	if (event) {
+		ct_text_str(text, " type=\"");
+		put_name(text, output_event_name(event->kind));
+		ct_text_char(text, '"');
+	}
+	put_netns(text, view);
+	ct_text_char(text, '>');
+}
+
+static void
+put_flow_of(struct ct_text *text, const struct output_view *view,
+	    const struct ct_flow *flow, const struct ct_event *event)
+{
+	ct_text_str(text, "<flow");
+	put_event_attributes(text, view, event);
 	put_direction(text, flow, CT_ORIG);
 	put_direction(text, flow, CT_REPLY);
 	put_independent(text, view, flow);
@@ -229,14 +269,154 @@ put_flow(struct ct_text *text, const struct output_view *view,
 }
 
 static void
+put_flow(struct ct_text *text, const struct output_view *view,
+	 const struct ct_flow *flow)
+{
+	put_flow_of(text, view, flow, NULL);
+}
+
+static void
+put_expect_addrs(struct ct_text *text, const struct ct_tuple *tuple)
+{
+	ct_text_str(text, "<src>");
+	ct_text_addr(text, tuple->family, &tuple->src);
+	ct_text_str(text, "</src><dst>");
+	ct_text_addr(text, tuple->family, &tuple->dst);
+	ct_text_str(text, "</dst>");
+}
+
+/* The addresses of all tuples, then the ports of all: conntrack(8) has it so. */
+static void
+put_expect_layer3(struct ct_text *text, const struct ct_expect *expect)
+{
+	ct_text_printf(text, "<layer3 protonum=\"%u\" protoname=\"%s\">",
+		       expect->tuple.family, ct_family_name(expect->tuple.family));
+	if (expect->has & CT_EXPECT_HAS_TUPLE) {
+		ct_text_str(text, "<expected>");
+		put_expect_addrs(text, &expect->tuple);
+		ct_text_str(text, "</expected>");
+	}
+	if (expect->has & CT_EXPECT_HAS_MASK) {
+		ct_text_str(text, "<mask>");
+		put_expect_addrs(text, &expect->mask);
+		ct_text_str(text, "</mask>");
+	}
+	if (expect->has & CT_EXPECT_HAS_MASTER) {
+		ct_text_str(text, "<master>");
+		put_expect_addrs(text, &expect->master);
+		ct_text_str(text, "</master>");
+	}
+	if (expect->has & CT_EXPECT_HAS_NAT) {
+		ct_text_str(text, "<nat>");
+		put_expect_addrs(text, &expect->nat);
+		ct_text_str(text, "</nat>");
+	}
+	ct_text_str(text, "</layer3>");
+}
+
+static void
+put_expect_layer4(struct ct_text *text, const struct ct_expect *expect)
+{
+	put_layer4_start(text, "layer4", &expect->tuple);
+	if (expect->has & CT_EXPECT_HAS_TUPLE) {
+		ct_text_str(text, "<expected>");
+		put_layer4_members(text, &expect->tuple);
+		ct_text_str(text, "</expected>");
+	}
+	if (expect->has & CT_EXPECT_HAS_MASK) {
+		ct_text_str(text, "<mask>");
+		put_layer4_members(text, &expect->mask);
+		ct_text_str(text, "</mask>");
+	}
+	/* The master may speak another protocol: TCP, where GRE is expected. */
+	if (expect->has & CT_EXPECT_HAS_MASTER) {
+		put_layer4_start(text, "master", &expect->master);
+		put_layer4_members(text, &expect->master);
+		ct_text_str(text, "</master>");
+	}
+	if (expect->has & CT_EXPECT_HAS_NAT) {
+		ct_text_str(text, "<nat>");
+		put_layer4_members(text, &expect->nat);
+		ct_text_str(text, "</nat>");
+	}
+	ct_text_str(text, "</layer4>");
+}
+
+static void
+put_expect_meta(struct ct_text *text, const struct ct_expect *expect)
+{
+	ct_text_str(text, "<meta>");
+	if (expect->has & CT_EXPECT_HAS_HELPER)
+		PUT_TEXT_ELEMENT(text, "helper-name", expect->helper);
+	if (expect->has & CT_EXPECT_HAS_TIMEOUT)
+		PUT_ELEMENT(text, "timeout", expect->timeout);
+	if (expect->has & CT_EXPECT_HAS_CLASS)
+		PUT_ELEMENT(text, "class", expect->helper_class);
+	if (expect->has & CT_EXPECT_HAS_ZONE)
+		PUT_ELEMENT(text, "zone", expect->zone);
+	for (unsigned int bit = 0; bit < 32 && expect->flags >> bit; bit++) {
+		const char *name = ct_expect_flag_name(bit);
+
+		if (expect->flags >> bit & 1 && name)
+			ct_text_printf(text, "<%s/>", name);
+	}
+	if (expect->has & CT_EXPECT_HAS_ID)
+		PUT_ELEMENT(text, "id", expect->id);
+	if (expect->has & CT_EXPECT_HAS_FN)
+		PUT_TEXT_ELEMENT(text, "fn", expect->fn);
+	if (expect->has & CT_EXPECT_HAS_NAT)
+		PUT_TEXT_ELEMENT(text, "nat-direction",
+				 expect->nat_dir == CT_ORIG ? "original" : "reply");
+	ct_text_str(text, "</meta>");
+}
+
+static void
+put_expect_of(struct ct_text *text, const struct output_view *view,
+	      const struct ct_expect *expect, const struct ct_event *event)
+{
+	ct_text_str(text, "<expect");
+	put_event_attributes(text, view, event);
+	put_expect_layer3(text, expect);
+	put_expect_layer4(text, expect);
+	put_expect_meta(text, expect);
+	ct_text_str(text, "</expect>\n");
+}
+
+static void
+put_expect(struct ct_text *text, const struct output_view *view,
+	   const struct ct_expect *expect)
+{
+	put_expect_of(text, view, expect, NULL);
+}
+
+static void
+put_event(struct ct_text *text, const struct output_view *view,
+	  const struct ct_event *event)
+{
+	if (event->kind == CT_EVENT_LOST) {
+		ct_text_str(text, "<lost events=\"");
+		ct_text_u64(text, event->lost);
+		ct_text_char(text, '"');
+		put_netns(text, view);
+		ct_text_str(text, "/>\n");
+	} else if (event->flow) {
+		put_flow_of(text, view, event->flow, event);
+	} else if (event->expect) {
+		put_expect_of(text, view, event->expect, event);
+	}
+}
+
+static void
 end(struct ct_text *text, const struct output_end *end)
 {
+	const char *noun = end->noun ? end->noun : "flows";
+
 	if (end->malformed)
-		ct_text_printf(text, "<!-- %llu flows could not be read -->\n",
-			       (unsigned long long)end->malformed);
+		ct_text_printf(text, "<!-- %llu %s could not be read -->\n",
+			       (unsigned long long)end->malformed, noun);
 	if (!end->complete)
-		ct_text_printf(text, "<!-- ended early, after %llu flows -->\n",
-			       (unsigned long long)end->flows);
+		ct_text_printf(text, "<!-- ended early, after %llu %s -->\n",
+			       (unsigned long long)end->flows, noun);
 	ct_text_str(text, "</conntrack>\n");
 }
 
@@ -244,5 +424,7 @@ const struct output output_xml_flows = {
 	.name = "flows",
 	.begin = begin,
 	.flow = put_flow,
+	.expect = put_expect,
+	.event = put_event,
 	.end = end,
 };

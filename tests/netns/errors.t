@@ -36,13 +36,15 @@ my $amount = 'is not an amount (a number, or one like 10k, 2M, 1G, 1Gi)';
 my $time = 'is not a time (seconds, or like 90s, 5m, 1h30m)';
 my $missing = 'a value is missing (see conntap --help)';
 my $no_option = 'no such option, or short for several (see conntap --help)';
-my $no_command = 'is not a command (list, xml, delete or count)';
+my $commands = 'list, xml, count, get, create, update, delete, flush, events, '
+	. 'expect (see conntap --help)';
+my $no_command = "is not a command; say one of $commands";
 my $extra = 'one word too many (conditions begin with --)';
 
 # Command line => what is on stderr behind "conntap: ".
 my @bad = (
-	'' => 'no command: say list, xml, delete or count (see conntap --help)',
-	'-v' => 'no command: say list, xml, delete or count (see conntap --help)',
+	'' => "no command: say one of $commands",
+	'-v' => "no command: say one of $commands",
 	'frobnicate' => "frobnicate: $no_command",
 	'LIST' => "LIST: $no_command",
 	'lis' => "lis: $no_command",

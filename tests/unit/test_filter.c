@@ -133,6 +133,9 @@ fill_flows(void)
 	flows[SCTP] = flow_of(IPPROTO_SCTP, "192.0.2.10", 7, "198.51.100.20", 9);
 	flows[SCTP].has |= CT_STATE;
 	flows[SCTP].state = 4;
+	flows[SCTP].has |= CT_SCTP_VTAG_ORIG | CT_SCTP_VTAG_REPLY;
+	flows[SCTP].sctp.vtag[CT_ORIG] = 0x11223344;
+	flows[SCTP].sctp.vtag[CT_REPLY] = 5;
 	flows[DCCP] = flow_of(IPPROTO_DCCP, "192.0.2.10", 7, "198.51.100.20", 9);
 	flows[DCCP].has |= CT_STATE;
 	flows[DCCP].state = 3;
@@ -311,6 +314,19 @@ static const struct match_case match_cases[] = {
 	{ "icmp-id", "70-79", ICMP6, true },
 	{ "icmp-id", "78", ICMP, false },
 	{ "icmp-id", "0-65535", TCP, false },
+
+	{ "srckey", "80", GRE, true },
+	{ "srckey", "0-65535", TCP, false },
+	{ "dstkey", "80", GRE, true },
+	{ "dstkey", "81", GRE, false },
+	{ "reply-key-src", "80", GRE, true },
+	{ "reply-key-src", "0-79", GRE, false },
+	{ "reply-key-dst", "80", GRE, true },
+	{ "reply-key-dst", "0-65535", ICMP, false },
+	{ "orig-vtag", "0x11223344", SCTP, true },
+	{ "orig-vtag", "0-0xffffffff", TCP, false },
+	{ "reply-vtag", "5", SCTP, true },
+	{ "reply-vtag", "6", SCTP, false },
 
 	{ "state", "ESTABLISHED", TCP, true },
 	{ "state", "established", SCTP, true },

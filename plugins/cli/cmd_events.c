@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conntap events: what happens in the table, as it happens. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "common/events.h"
+
+struct watch {
+	struct cli *cli;
+	struct cli_show show;
+	size_t count; /* of subscriptions, one a namespace */
+	struct ct_events *events[CLI_NETNS_MAX];
+	struct pollfd polls[CLI_NETNS_MAX];
+	const char *netns; /* of the subscription that is being read */
+	bool enough;
+};
+
+static uint64_t
+clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Conditions are about flows; losses concern everybody. */
+static bool
+is_wanted(const struct watch *watch, const struct ct_event *event)
+{
+	if (event->flow)
+		return ct_filter_match(watch->cli->filter, event->flow);
+	return true;
+}
+
+static int
+take_event(const struct ct_event *event, void *data)
+{
+	struct watch *watch = data;
+	struct cli_show *show = &watch->show;
+
+	if (!is_wanted(watch, event))
+		return 0;
+	show->view.now = clock_ns(CLOCK_REALTIME);
+	show->view.netns = watch->netns;
+	show->output->event(&show->text, &show->view, event);
+	if (event->kind == CT_EVENT_LOST)
+		show->end.lost += event->lost;
+	else
+		show->end.flows++;
+	watch->enough = watch->cli->count && show->end.flows >= watch->cli->count;
+	return watch->enough || show->text.error;
+}
+
+static int
+open_in(struct cli *cli, const char *netns, void *data)
+{
+	struct watch *watch = data;
+	struct ct_events_options options = {
+		.netns = netns,
+		.groups = cli->groups,
+		.buffer = cli->buffer,
+	};
+	struct ct_events **events = &watch->events[watch->count];
+	struct ct_netlink *netlink;
+	struct ct_kernel kernel;
+	int error = cli_open(netns, &netlink, &kernel);
+
+	if (error)
+		return CLI_FAILED;
+	ct_netlink_free(netlink);
+	error = ct_events_open(events, &options);
+	if (error)
+		return cli_failed("cannot listen to events", error);
+	watch->polls[watch->count].fd = ct_events_fd(*events);
+	watch->polls[watch->count].events = POLLIN;
+	watch->count++;
+	if (cli_used(cli, CLI_VERBOSE))
+		cli_say("%s%sa buffer of %u bytes, for about %u events",
+			netns ? netns : "", netns ? ": " : "",
+			ct_events_buffer(*events), ct_events_buffer(*events) / 1280);
+	return CLI_OK;
+}
+
+/* Takes what all subscriptions have.  Returns 0, a positive value to end, or -errno. */
+static int
+step(struct watch *watch)
+{
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < watch->count; i++) {
+		watch->netns = watch->cli->netns_count ? watch->cli->netns[i] : NULL;
+		status = ct_events_step(watch->events[i], take_event, watch);
+	}
+	/* People watch this: nothing waits in the buffer for more to come. */
+	if (status >= 0 && ct_text_flush(&watch->show.text) < 0)
+		status = 1;
+	return status;
+}
+
+/* Milliseconds until `deadline`, for poll(); 0 is "no end". */
+static int
+time_left(uint64_t deadline)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (!deadline)
+		return -1;
+	return now >= deadline ? 0 : (int)((deadline - now) / 1000000 + 1);
+}
+
+static int
+follow(struct watch *watch)
+{
+	uint64_t deadline = 0;
+	int status = 0, left = -1;
+
+	if (watch->cli->seconds)
+		deadline = clock_ns(CLOCK_MONOTONIC) + watch->cli->seconds * 1000000000;
+	while (status == 0 && !cli_stop && left != 0) {
+		left = time_left(deadline);
+		if (poll(watch->polls, watch->count, left) < 0 && errno != EINTR)
+			return -errno;
+		status = step(watch);
+	}
+	return status;
+}
+
+static uint64_t
+malformed_of(const struct watch *watch)
+{
+	uint64_t malformed = 0;
+
+	for (size_t i = 0; i < watch->count; i++)
+		malformed += ct_events_malformed(watch->events[i]);
+	return malformed;
+}
+
+/* How it ended, on stderr, where every format leaves room for it. */
+static void
+say_summary(const struct watch *watch)
+{
+	const struct output_end *end = &watch->show.end;
+
+	if (cli_used(watch->cli, CLI_VERBOSE) || end->lost)
+		cli_say("%llu events, %llu lost%s", (unsigned long long)end->flows,
+			(unsigned long long)end->lost,
+			end->lost ? " (a larger --buffer may help)" : "");
+}
+
+static int
+run(struct watch *watch)
+{
+	int status = cli_each_netns(watch->cli, open_in, watch), written;
+
+	if (status != CLI_OK)
+		return status;
+	status = follow(watch);
+	watch->show.end.malformed = malformed_of(watch);
+	written = cli_show_end(&watch->show);
+	say_summary(watch);
+	if (written != CLI_OK)
+		return written;
+	if (status < 0)
+		return cli_failed("cannot receive events", status);
+	return watch->show.end.lost || watch->show.end.malformed ? CLI_FAILED : CLI_OK;
+}
+
+int
+cli_events(struct cli *cli)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+	int status;
+
+	if (!watch)
+		return cli_failed("cannot start", -ENOMEM);
+	watch->cli = cli;
+	status = cli_show_init(&watch->show, cli, cli->format);
+	if (status == CLI_OK) {
+		watch->show.end.noun = "event(s)";
+		status = run(watch);
+		for (size_t i = 0; i < watch->count; i++)
+			ct_events_free(watch->events[i]);
+		cli_show_done(&watch->show);
+	}
+	free(watch);
+	return status;
+}
