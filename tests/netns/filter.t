@@ -171,6 +171,14 @@ my @cases = (
 	'--icmp-type 8' => sub { between($_->{orig}{type}, 8) },
 	'--icmp-type 100-200' => sub { between($_->{orig}{type}, 100, 200) },
 	'--icmp-code 0' => sub { between($_->{orig}{code}, 0) },
+	'--srckey 0x101' => sub { hex($_->{orig}{srckey} // 0) == 0x101 },
+	'--dstkey 0x202' => sub { hex($_->{orig}{dstkey} // 0) == 0x202 },
+	'--reply-key-src 0x200-0x2ff' =>
+		sub { between(hex($_->{reply}{srckey} // 0), 0x200, 0x2ff) },
+	'--reply-key-dst 0x101' => sub { hex($_->{reply}{dstkey} // 0) == 0x101 },
+	# conntrack(8) does not list the tags.
+	'--orig-vtag 0-0xffffffff' => sub { $_->{proto} eq 'sctp' },
+	'--reply-vtag 0-0xffffffff' => sub { $_->{proto} eq 'sctp' },
 	'--icmp-id 40016' => sub { between($_->{orig}{id}, 40016) },
 	'--icmp-id 40017,40019' =>
 		sub { grep { $_ == 40017 || $_ == 40019 } $_->{orig}{id} // () },
