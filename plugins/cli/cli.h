@@ -54,7 +54,8 @@ struct cli {
 	size_t netns_count;
 	struct ct_flow set; /* what create and update set, by its `has` */
 	struct ct_encode_masks masks;
-	uint32_t status_clear; /* what update takes away of the status */
+	uint32_t status_clear;   /* what update takes away of the status */
+	struct ct_expect expect; /* what expect create, get and delete are about */
 	const char *load;
 	unsigned int groups; /* CT_EVENTS_* */
 	uint64_t count;      /* events to wait for; 0: no end */
@@ -96,6 +97,16 @@ enum cli_option_index {
 	CLI_SET_STATE,
 	CLI_SET_STATUS,
 	CLI_SET_LABEL,
+	CLI_TUPLE_SRC,
+	CLI_TUPLE_DST,
+	CLI_TUPLE_SPORT,
+	CLI_TUPLE_DPORT,
+	CLI_MASK_SRC,
+	CLI_MASK_DST,
+	CLI_MASK_SPORT,
+	CLI_MASK_DPORT,
+	CLI_CLASS,
+	CLI_FLAGS,
 	CLI_EVENT,
 	CLI_FOR,
 	CLI_EVENT_COUNT,

@@ -13,5 +13,9 @@ cli_set_fn cli_set_format, cli_set_netns, cli_set_load, cli_set_event, cli_set_f
 	cli_set_count, cli_set_buffer;
 /* What create and update set of a flow. */
 cli_set_fn cli_set_timeout, cli_set_mark, cli_set_state, cli_set_status, cli_set_label;
+/* What is expected, and which bits of it count. */
+cli_set_fn cli_set_tuple_src, cli_set_tuple_dst, cli_set_tuple_sport,
+	cli_set_tuple_dport, cli_set_mask_src, cli_set_mask_dst, cli_set_mask_sport,
+	cli_set_mask_dport, cli_set_class, cli_set_flags;
 
 #endif

@@ -10,8 +10,10 @@
  * - states that it does not know, or that an offloaded flow does not have;
  * - the timeout of an offloaded flow, which has none: the next packet sets a new one.
  * It has no words for counters, times, helpers and masters, TCP's windows and flags,
- * sequence adjustment, security contexts, and the translation of ICMP's ids.
+ * sequence adjustment, security contexts, the translation of ICMP's ids, and of ports
+ * together with both addresses where the protocol is neither TCP nor UDP.
  */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include "output.h"
@@ -72,6 +74,30 @@ put_zones(struct ct_text *text, const struct ct_flow *flow)
 		put_number(text, " --reply-zone ", flow->reply.zone);
 }
 
+/* Of both translations together conntrack(8) takes no ports but these, with colons. */
+static bool
+has_nat_ports(const struct ct_flow *flow)
+{
+	return (flow->status & CT_NAT_MASK) == CT_NAT_MASK &&
+	       (flow->orig.proto == IPPROTO_TCP || flow->orig.proto == IPPROTO_UDP);
+}
+
+static void
+put_nat(struct ct_text *text, const char *before, const struct ct_flow *flow,
+	const struct ct_addr *addr, uint16_t port)
+{
+	bool brackets = has_nat_ports(flow) && flow->orig.family == AF_INET6;
+
+	ct_text_str(text, before);
+	if (brackets)
+		ct_text_char(text, '[');
+	ct_text_addr(text, flow->orig.family, addr);
+	if (brackets)
+		ct_text_char(text, ']');
+	if (has_nat_ports(flow))
+		put_number(text, ":", port);
+}
+
 /*
  * Translation is asked for by what an address becomes, in the place of the reply's
  * address; the kernel then finds the difference, and translates.
@@ -79,20 +105,20 @@ put_zones(struct ct_text *text, const struct ct_flow *flow)
 static void
 put_addrs(struct ct_text *text, const struct ct_flow *flow)
 {
-	uint8_t family = flow->orig.family;
+	const struct ct_tuple *reply = &flow->reply;
 
-	put_addr(text, " -s ", family, &flow->orig.src);
-	put_addr(text, " -d ", family, &flow->orig.dst);
+	put_addr(text, " -s ", flow->orig.family, &flow->orig.src);
+	put_addr(text, " -d ", flow->orig.family, &flow->orig.dst);
 	if (!(flow->has & CT_REPLY_TUPLE))
 		return;
 	if (flow->status & CT_DST_NAT)
-		put_addr(text, " -g ", family, &flow->reply.src);
+		put_nat(text, " -g ", flow, &reply->src, reply->sport);
 	else
-		put_addr(text, " -r ", family, &flow->reply.src);
+		put_addr(text, " -r ", reply->family, &reply->src);
 	if (flow->status & CT_SRC_NAT)
-		put_addr(text, " -n ", family, &flow->reply.dst);
+		put_nat(text, " -n ", flow, &reply->dst, reply->dport);
 	else
-		put_addr(text, " -q ", family, &flow->reply.dst);
+		put_addr(text, " -q ", reply->family, &reply->dst);
 }
 
 static void
@@ -166,8 +192,9 @@ put_protocol(struct ct_text *text, const struct ct_flow *flow)
 		ct_text_str(text, " -p sctp");
 		put_ports(text, flow);
 		put_state(text, flow, 8, "ESTABLISHED");
-		put_number(text, " --orig-vtag ", flow->sctp.vtag[CT_ORIG]);
-		put_number(text, " --reply-vtag ", flow->sctp.vtag[CT_REPLY]);
+		/* conntrack(8) swaps the bytes of a tag once too often. */
+		put_number(text, " --orig-vtag ", htonl(flow->sctp.vtag[CT_ORIG]));
+		put_number(text, " --reply-vtag ", htonl(flow->sctp.vtag[CT_REPLY]));
 		break;
 	case IPPROTO_DCCP:
 		ct_text_str(text, " -p dccp");
