@@ -154,7 +154,7 @@ fuzz:
 	$(call say,FUZZ,decoder)clang $(ALL_CPPFLAGS) $(WARNINGS) -std=gnu11 -g -O1 \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 		-o $(BUILD)/fuzz/decode tests/fuzz/decode.c common/decode.c common/flow.c \
-		common/text.c plugins/export/*.c common/label.c $(ALL_LDLIBS)
+		common/expect.c common/text.c plugins/export/*.c common/label.c $(ALL_LDLIBS)
 	$(Q)$(BUILD)/fuzz/decode -max_total_time=$(FUZZ_SECONDS) -max_len=1024 \
 		$(BUILD)/fuzz/corpus tests/data
 

@@ -90,6 +90,7 @@ extern "C" {
 #include "filter.h"
 #include "flow.h"
 #include "kernel.h"
+#include "known.h"
 #include "label.h"
 #include "netlink.h"
 #include "netns.h"

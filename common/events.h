@@ -51,6 +51,7 @@ struct ct_event {
 	const struct ct_expect *expect; /* neither when events were lost */
 	uint64_t lost;                  /* how many, since the last time */
 	int nsid;
+	bool unseen; /* not heard of, but found out by looking at the table again */
 };
 
 /* The buffer that is asked for: room for about 50,000 events. */

@@ -10,7 +10,7 @@ use Test::More;
 # One group a line, the lower ones first; modules of one group may use each other.
 my @layers = (
 	[qw(flow expect)],
-	[qw(text walk decode decode_expect encode parse label netns)],
+	[qw(text walk decode decode_expect encode parse label netns known)],
 	[qw(netlink)],
 	[qw(dump)],
 	[qw(condition condition_kinds condition_addr condition_number condition_state

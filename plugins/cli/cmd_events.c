@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "common/events.h"
+#include "resync.h"
 
 struct watch {
 	struct cli *cli;
@@ -16,7 +17,8 @@ struct watch {
 	size_t count; /* of subscriptions, one a namespace */
 	struct ct_events *events[CLI_NETNS_MAX];
 	struct pollfd polls[CLI_NETNS_MAX];
-	const char *netns; /* of the subscription that is being read */
+	struct cli_resync *resync; /* of each, with --resync */
+	size_t current;            /* the subscription that is being read */
 	bool enough;
 };
 
@@ -39,22 +41,33 @@ is_wanted(const struct watch *watch, const struct ct_event *event)
 }
 
 static int
-take_event(const struct ct_event *event, void *data)
+show_event(const struct ct_event *event, void *data)
 {
 	struct watch *watch = data;
 	struct cli_show *show = &watch->show;
+	const struct cli *cli = watch->cli;
 
 	if (!is_wanted(watch, event))
 		return 0;
 	show->view.now = clock_ns(CLOCK_REALTIME);
-	show->view.netns = watch->netns;
+	show->view.netns = cli->netns_count ? cli->netns[watch->current] : NULL;
 	show->output->event(&show->text, &show->view, event);
 	if (event->kind == CT_EVENT_LOST)
 		show->end.lost += event->lost;
 	else
 		show->end.flows++;
-	watch->enough = watch->cli->count && show->end.flows >= watch->cli->count;
+	watch->enough = cli->count && show->end.flows >= cli->count;
 	return watch->enough || show->text.error;
+}
+
+static int
+take_event(const struct ct_event *event, void *data)
+{
+	struct watch *watch = data;
+
+	if (watch->resync && !cli_resync_hear(&watch->resync[watch->current], event))
+		return 0;
+	return show_event(event, watch);
 }
 
 static int
@@ -80,6 +93,9 @@ open_in(struct cli *cli, const char *netns, void *data)
 	watch->polls[watch->count].fd = ct_events_fd(*events);
 	watch->polls[watch->count].events = POLLIN;
 	watch->count++;
+	if (watch->resync &&
+	    cli_resync_init(&watch->resync[watch->count - 1], netns) < 0)
+		return CLI_FAILED;
 	if (cli_used(cli, CLI_VERBOSE))
 		cli_say("%s%sa buffer of %u bytes, for about %u events",
 			netns ? netns : "", netns ? ": " : "",
@@ -94,8 +110,10 @@ step(struct watch *watch)
 	int status = 0;
 
 	for (size_t i = 0; status == 0 && i < watch->count; i++) {
-		watch->netns = watch->cli->netns_count ? watch->cli->netns[i] : NULL;
+		watch->current = i;
 		status = ct_events_step(watch->events[i], take_event, watch);
+		if (status == 0 && watch->resync)
+			status = cli_resync_step(&watch->resync[i], show_event, watch);
 	}
 	/* People watch this: nothing waits in the buffer for more to come. */
 	if (status >= 0 && ct_text_flush(&watch->show.text) < 0)
@@ -114,17 +132,32 @@ time_left(uint64_t deadline)
 	return now >= deadline ? 0 : (int)((deadline - now) / 1000000 + 1);
 }
 
+/* The soonest of the deadline and what resyncs wait for. */
+static int
+patience(const struct watch *watch, uint64_t deadline)
+{
+	int left = time_left(deadline);
+
+	for (size_t i = 0; watch->resync && i < watch->count; i++) {
+		int wait = cli_resync_wait(&watch->resync[i]);
+
+		if (wait >= 0 && (left < 0 || wait < left))
+			left = wait;
+	}
+	return left;
+}
+
 static int
 follow(struct watch *watch)
 {
 	uint64_t deadline = 0;
-	int status = 0, left = -1;
+	int status = 0;
 
 	if (watch->cli->seconds)
 		deadline = clock_ns(CLOCK_MONOTONIC) + watch->cli->seconds * 1000000000;
-	while (status == 0 && !cli_stop && left != 0) {
-		left = time_left(deadline);
-		if (poll(watch->polls, watch->count, left) < 0 && errno != EINTR)
+	while (status == 0 && !cli_stop && time_left(deadline) != 0) {
+		if (poll(watch->polls, watch->count, patience(watch, deadline)) < 0 &&
+		    errno != EINTR)
 			return -errno;
 		status = step(watch);
 	}
@@ -171,23 +204,42 @@ run(struct watch *watch)
 	return watch->show.end.lost || watch->show.end.malformed ? CLI_FAILED : CLI_OK;
 }
 
+static void
+watch_free(struct watch *watch)
+{
+	for (size_t i = 0; i < watch->count; i++) {
+		ct_events_free(watch->events[i]);
+		if (watch->resync)
+			cli_resync_done(&watch->resync[i]);
+	}
+	free(watch->resync);
+	free(watch);
+}
+
 int
 cli_events(struct cli *cli)
 {
-	struct watch *watch = calloc(1, sizeof(*watch));
-	int status;
+	const unsigned int needed = CT_EVENTS_NEW | CT_EVENTS_DESTROY;
+	struct watch *watch;
+	int status = CLI_FAILED;
 
-	if (!watch)
+	if (cli_used(cli, CLI_RESYNC) && (cli->groups & needed) != needed) {
+		cli_say("--resync: it needs the events new and destroy");
+		return CLI_USAGE;
+	}
+	watch = calloc(1, sizeof(*watch));
+	if (watch && cli_used(cli, CLI_RESYNC))
+		watch->resync = calloc(CLI_NETNS_MAX, sizeof(*watch->resync));
+	if (!watch || (cli_used(cli, CLI_RESYNC) && !watch->resync)) {
+		free(watch);
 		return cli_failed("cannot start", -ENOMEM);
+	}
 	watch->cli = cli;
-	status = cli_show_init(&watch->show, cli, cli->format);
-	if (status == CLI_OK) {
+	if (cli_show_init(&watch->show, cli, cli->format) == CLI_OK) {
 		watch->show.end.noun = "event(s)";
 		status = run(watch);
-		for (size_t i = 0; i < watch->count; i++)
-			ct_events_free(watch->events[i]);
 		cli_show_done(&watch->show);
 	}
-	free(watch);
+	watch_free(watch);
 	return status;
 }

@@ -2,20 +2,36 @@
 /* One line → one flow, by the table of conditions; hundreds of thousands a second. */
 #include "load.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LINE_MAX_SIZE 4096
 
+struct batch {
+	struct ct_flow flows[CT_CHANGE_MAX];
+	unsigned long lines[CT_CHANGE_MAX]; /* where each of them stood */
+	size_t count;
+};
+
+/* One thread reads lines into a batch while another has the kernel make the last one.
+ */
 struct load {
 	struct ct_netlink *netlink;
 	const char *name; /* of the file */
 	unsigned long line;
-	struct ct_flow *batch; /* CT_CHANGE_MAX of them */
-	unsigned long *lines;  /* where each of them stood */
-	size_t batched;
+	struct batch *filling; /* the reading thread's */
+
+	pthread_mutex_t mutex; /* of what follows, while both threads run */
+	pthread_cond_t changed;
+	struct batch *sending; /* the making thread's; NULL: it waits */
+	bool ended;            /* nothing more will come */
+	int error;             /* of a whole batch: the rest is not made */
+
+	/* The making thread's, until it has ended. */
 	uint64_t created;
 	uint64_t existed;
 	uint64_t refused;
@@ -71,12 +87,21 @@ take_special(struct ct_flow *flow, const char *word, const char *value,
 		flow->has |= CT_TIMEOUT;
 		return error;
 	}
+	if (strcmp(word, "--role") == 0) {
+		flow->dccp.role = strcmp(value, "server") == 0;
+		flow->has |= CT_DCCP_ROLE;
+		return 0;
+	}
 	/* What conntrack(8) writes where no bit of the status is set. */
 	if (strcmp(word, "-u") == 0 && strcmp(value, "UNSET") == 0)
 		return 0;
 	return -1;
 }
 
+/*
+ * conntrack(8) takes the tags of SCTP in network byte order for numbers, and so does
+ * the format.
+ */
 static int
 take_option(struct ct_flow *flow, const char *word, char *value, struct ct_why *why)
 {
@@ -127,53 +152,117 @@ read_line(char *line, struct ct_flow *flow, struct ct_why *why)
 }
 
 static int
-create_batch(struct load *load)
+create_batch(struct load *load, const struct batch *batch)
 {
 	int results[CT_CHANGE_MAX];
-	int error = ct_change(load->netlink, CT_CREATE, load->batch, load->batched,
+	int error = ct_change(load->netlink, CT_CREATE, batch->flows, batch->count,
 			      NULL, results);
 
-	for (size_t i = 0; !error && i < load->batched; i++) {
+	for (size_t i = 0; !error && i < batch->count; i++) {
 		if (results[i] == 0) {
 			load->created++;
 		} else if (results[i] == -EEXIST) {
 			load->existed++;
 		} else if (load->refused++ == 0) {
 			cli_say("%s: line %lu: the kernel does not take this flow: %s",
-				load->name, load->lines[i], strerror(-results[i]));
+				load->name, batch->lines[i], strerror(-results[i]));
 		}
 	}
-	load->batched = 0;
-	return error ? cli_failed("cannot create flows", error) : CLI_OK;
+	return error;
+}
+
+static void *
+make_flows(void *data)
+{
+	struct load *load = data;
+	int error = 0;
+
+	pthread_mutex_lock(&load->mutex);
+	for (;;) {
+		while (!load->sending && !load->ended)
+			pthread_cond_wait(&load->changed, &load->mutex);
+		if (!load->sending)
+			break;
+		pthread_mutex_unlock(&load->mutex);
+		if (!error)
+			error = create_batch(load, load->sending);
+		pthread_mutex_lock(&load->mutex);
+		load->error = error;
+		load->sending->count = 0;
+		load->sending = NULL;
+		pthread_cond_signal(&load->changed);
+	}
+	pthread_mutex_unlock(&load->mutex);
+	return NULL;
+}
+
+/* Gives the full batch away for the other one, which is empty.  Returns the error. */
+static int
+hand_over(struct load *load, struct batch *other)
+{
+	int error;
+
+	pthread_mutex_lock(&load->mutex);
+	while (load->sending)
+		pthread_cond_wait(&load->changed, &load->mutex);
+	load->sending = load->filling;
+	load->filling = other;
+	error = load->error;
+	pthread_cond_signal(&load->changed);
+	pthread_mutex_unlock(&load->mutex);
+	return error;
+}
+
+/* Returns CLI_OK when each line could be read. */
+static int
+read_lines(struct load *load, FILE *stream, struct batch batches[2])
+{
+	static char line[LINE_MAX_SIZE];
+	struct ct_why why;
+	int error = 0;
+
+	while (!error && !cli_stop && fgets(line, sizeof(line), stream)) {
+		struct batch *batch = load->filling;
+
+		load->line++;
+		error = read_line(line, &batch->flows[batch->count], &why);
+		if (error < 0)
+			cli_say("%s: line %lu: %s", load->name, load->line, why.text);
+		if (error == 0)
+			batch->lines[batch->count++] = load->line;
+		if (error > 0)
+			error = 0;
+		if (batch->count == CT_CHANGE_MAX)
+			error = hand_over(load, &batches[batch == batches]);
+	}
+	/* What stood before a bad line is created all the same, and told. */
+	hand_over(load, NULL);
+	if (ferror(stream))
+		return cli_failed("cannot read the file", -errno);
+	return error ? CLI_FAILED : CLI_OK;
 }
 
 static int
 load_stream(struct load *load, FILE *stream)
 {
-	static char line[LINE_MAX_SIZE];
-	int status = CLI_OK;
-	struct ct_why why;
+	struct batch *batches = calloc(2, sizeof(*batches));
+	pthread_t maker;
+	int status = CLI_FAILED;
 
-	while (status == CLI_OK && !cli_stop && fgets(line, sizeof(line), stream)) {
-		int error;
-
-		load->line++;
-		error = read_line(line, &load->batch[load->batched], &why);
-		if (error < 0) {
-			cli_say("%s: line %lu: %s", load->name, load->line, why.text);
-			status = CLI_FAILED;
-		}
-		if (error)
-			continue;
-		load->lines[load->batched++] = load->line;
-		if (load->batched == CT_CHANGE_MAX)
-			status = create_batch(load);
+	load->filling = batches;
+	if (batches && pthread_create(&maker, NULL, make_flows, load) == 0) {
+		status = read_lines(load, stream, batches);
+		pthread_mutex_lock(&load->mutex);
+		load->ended = true;
+		pthread_cond_signal(&load->changed);
+		pthread_mutex_unlock(&load->mutex);
+		pthread_join(maker, NULL);
+		if (load->error)
+			status = cli_failed("cannot create flows", load->error);
+	} else {
+		cli_failed("cannot start", -ENOMEM);
 	}
-	/* What stood before a bad line is created all the same, and told. */
-	if (load->batched > 0 && create_batch(load) != CLI_OK)
-		status = CLI_FAILED;
-	if (ferror(stream))
-		status = cli_failed("cannot read the file", -errno);
+	free(batches);
 	return status;
 }
 
@@ -205,19 +294,18 @@ load_into(struct load *load)
 int
 cli_load(struct cli *cli, const char *netns, void *unused)
 {
-	struct load load = { .name = cli->load };
+	struct load load = {
+		.name = cli->load,
+		.mutex = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER,
+	};
 	struct ct_kernel kernel;
-	int status = CLI_FAILED;
+	int status;
 
 	(void)unused;
-	load.batch = calloc(CT_CHANGE_MAX, sizeof(*load.batch));
-	load.lines = calloc(CT_CHANGE_MAX, sizeof(*load.lines));
-	if (!load.batch || !load.lines)
-		cli_failed("cannot start", -ENOMEM);
-	else if (cli_open(netns, &load.netlink, &kernel) == 0)
-		status = load_into(&load);
+	if (cli_open(netns, &load.netlink, &kernel) < 0)
+		return CLI_FAILED;
+	status = load_into(&load);
 	ct_netlink_free(load.netlink);
-	free(load.batch);
-	free(load.lines);
 	return status;
 }

@@ -224,6 +224,20 @@ check_applicable(const struct cli *cli)
 	return CLI_OK;
 }
 
+/* What restores a table says nothing of events, expectations or whose table it was. */
+static int
+check_save(const struct cli *cli)
+{
+	if (cli->format != &output_save || !cli->command)
+		return CLI_OK;
+	if (cli->command->run == cli_events || cli->command->run == cli_expect)
+		return usage_error("--format", "save is a format for flows only");
+	if (cli->netns_count > 1)
+		return usage_error("--format",
+				   "save is a format for one --netns at a time");
+	return CLI_OK;
+}
+
 int
 cli_parse(struct cli *cli, int argc, char **argv)
 {
@@ -231,5 +245,7 @@ cli_parse(struct cli *cli, int argc, char **argv)
 
 	if (status == CLI_OK)
 		status = find_command(cli, argc, argv);
-	return status == CLI_OK ? check_applicable(cli) : status;
+	if (status == CLI_OK)
+		status = check_applicable(cli);
+	return status == CLI_OK ? check_save(cli) : status;
 }

@@ -3,10 +3,10 @@
  * JSON, an object a line, so that a reader needs no end.  A flow:
  *
  *	netns, event, time	where and when asked for; event: new, update, destroy
- *	family, proto, protonum	"ipv4", "tcp", 6; no proto where it has no name
- *	orig, reply		the directions, objects of:
- *		src, dst, and sport, dport (ports), type, code, icmpid (ICMP), or
- *		srckey, dstkey (GRE); zone, of this direction; packets, bytes
+ *	unseen			true: not heard of, but found by looking at the table
+ *again family, proto, protonum	"ipv4", "tcp", 6; no proto where it has no name orig,
+ *reply		the directions, objects of: src, dst, and sport, dport (ports), type,
+ *code, icmpid (ICMP), or srckey, dstkey (GRE); zone, of this direction; packets, bytes
  *	state			"ESTABLISHED"; a number where it has no name
  *	status			["seen_reply", "assured", …]; "bit16" without a name
  *	timeout, mark, zone, use, id, secmark	numbers
@@ -35,63 +35,10 @@
  */
 #include <netinet/in.h>
 
-#include "output.h"
+#include "json.h"
 
-#define NS_PER_SECOND UINT64_C(1000000000)
-
-/* Inlined, so that the length of the name before the number is known in time. */
-#define HOT inline __attribute__((always_inline))
-
-/*
- * An object is put by members; `sep` is what goes before the next of them, and begins
- * as '{'.
- */
-static HOT void
-put_key(struct ct_text *text, char *sep, const char *key)
-{
-	ct_text_char(text, *sep);
-	*sep = ',';
-	ct_text_str(text, key);
-}
-
-/* Also of an object without members. */
-static HOT void
-put_close(struct ct_text *text, char sep)
-{
-	if (sep == '{')
-		ct_text_char(text, '{');
-	ct_text_char(text, '}');
-}
-
-static HOT void
-put_number(struct ct_text *text, char *sep, const char *key, uint64_t number)
-{
-	put_key(text, sep, key);
-	ct_text_u64(text, number);
-}
-
-static HOT void
-put_time(struct ct_text *text, char *sep, const char *key, uint64_t ns)
-{
-	put_key(text, sep, key);
-	ct_text_u64(text, ns / NS_PER_SECOND);
-	ct_text_char(text, '.');
-	ct_text_padded(text, ns % NS_PER_SECOND, 9);
-}
-
-/* A string of the program's own, which needs no escapes. */
-static HOT void
-put_name(struct ct_text *text, char *sep, const char *key, const char *name)
-{
-	put_key(text, sep, key);
-	ct_text_char(text, '"');
-	ct_text_bytes(text, name, strlen(name));
-	ct_text_char(text, '"');
-}
-
-/* Text of unknown encoding: what is not ASCII is taken for Latin 1. */
-static void
-put_string(struct ct_text *text, const char *string)
+void
+json_put_string(struct ct_text *text, const char *string)
 {
 	ct_text_char(text, '"');
 	for (; *string; string++) {
@@ -109,58 +56,57 @@ put_string(struct ct_text *text, const char *string)
 	ct_text_char(text, '"');
 }
 
-static HOT void
+static JSON_HOT void
 put_addr(struct ct_text *text, char *sep, const char *key, uint8_t family,
 	 const struct ct_addr *addr)
 {
-	put_key(text, sep, key);
+	json_put_key(text, sep, key);
 	ct_text_char(text, '"');
 	ct_text_addr(text, family, addr);
 	ct_text_char(text, '"');
 }
 
-static HOT void
+static JSON_HOT void
 put_proto(struct ct_text *text, char *sep, uint8_t proto)
 {
 	const char *name = ct_proto_name(proto);
 
 	if (name)
-		put_name(text, sep, "\"proto\":", name);
-	put_number(text, sep, "\"protonum\":", proto);
+		json_put_name(text, sep, "\"proto\":", name);
+	json_put_number(text, sep, "\"protonum\":", proto);
 }
 
-static HOT void
+static JSON_HOT void
 put_tuple(struct ct_text *text, char *sep, const struct ct_tuple *tuple)
 {
 	put_addr(text, sep, "\"src\":", tuple->family, &tuple->src);
 	put_addr(text, sep, "\"dst\":", tuple->family, &tuple->dst);
 	if (tuple->has & CT_TUPLE_PORTS && tuple->proto == IPPROTO_GRE) {
-		put_number(text, sep, "\"srckey\":", tuple->sport);
-		put_number(text, sep, "\"dstkey\":", tuple->dport);
+		json_put_number(text, sep, "\"srckey\":", tuple->sport);
+		json_put_number(text, sep, "\"dstkey\":", tuple->dport);
 	} else if (tuple->has & CT_TUPLE_PORTS) {
-		put_number(text, sep, "\"sport\":", tuple->sport);
-		put_number(text, sep, "\"dport\":", tuple->dport);
+		json_put_number(text, sep, "\"sport\":", tuple->sport);
+		json_put_number(text, sep, "\"dport\":", tuple->dport);
 	} else if (tuple->has & CT_TUPLE_ICMP) {
-		put_number(text, sep, "\"type\":", tuple->icmp_type);
-		put_number(text, sep, "\"code\":", tuple->icmp_code);
-		put_number(text, sep, "\"icmpid\":", tuple->icmp_id);
+		json_put_number(text, sep, "\"type\":", tuple->icmp_type);
+		json_put_number(text, sep, "\"code\":", tuple->icmp_code);
+		json_put_number(text, sep, "\"icmpid\":", tuple->icmp_id);
 	}
 	if (tuple->has & CT_TUPLE_ZONE)
-		put_number(text, sep, "\"zone\":", tuple->zone);
+		json_put_number(text, sep, "\"zone\":", tuple->zone);
 }
 
-/* A tuple that stands for itself. */
-static void
-put_whole_tuple(struct ct_text *text, const struct ct_tuple *tuple)
+void
+json_put_tuple(struct ct_text *text, const struct ct_tuple *tuple)
 {
 	char sep = '{';
 
 	put_proto(text, &sep, tuple->proto);
 	put_tuple(text, &sep, tuple);
-	put_close(text, sep);
+	json_put_close(text, sep);
 }
 
-static HOT void
+static JSON_HOT void
 put_direction(struct ct_text *text, const struct ct_tuple *tuple,
 	      const struct ct_counters *counters)
 {
@@ -168,23 +114,23 @@ put_direction(struct ct_text *text, const struct ct_tuple *tuple,
 
 	put_tuple(text, &sep, tuple);
 	if (counters) {
-		put_number(text, &sep, "\"packets\":", counters->packets);
-		put_number(text, &sep, "\"bytes\":", counters->bytes);
+		json_put_number(text, &sep, "\"packets\":", counters->packets);
+		json_put_number(text, &sep, "\"bytes\":", counters->bytes);
 	}
-	put_close(text, sep);
+	json_put_close(text, sep);
 }
 
 static void
 put_directions(struct ct_text *text, char *sep, const struct ct_flow *flow)
 {
 	if (flow->has & CT_ORIG_TUPLE) {
-		put_key(text, sep, "\"orig\":");
+		json_put_key(text, sep, "\"orig\":");
 		put_direction(text, &flow->orig,
 			      flow->has & CT_COUNTERS_ORIG ? &flow->counters[CT_ORIG]
 							   : NULL);
 	}
 	if (flow->has & CT_REPLY_TUPLE) {
-		put_key(text, sep, "\"reply\":");
+		json_put_key(text, sep, "\"reply\":");
 		put_direction(text, &flow->reply,
 			      flow->has & CT_COUNTERS_REPLY ? &flow->counters[CT_REPLY]
 							    : NULL);
@@ -197,13 +143,14 @@ put_state(struct ct_text *text, char *sep, const struct ct_flow *flow)
 	const char *name = ct_state_name(flow->orig.proto, flow->state);
 
 	if (name)
-		put_name(text, sep, "\"state\":", name);
+		json_put_name(text, sep, "\"state\":", name);
 	else
-		put_number(text, sep, "\"state\":", flow->state);
+		json_put_number(text, sep, "\"state\":", flow->state);
 }
 
-static void
-put_bits(struct ct_text *text, uint32_t bits, const char *(*name_of)(unsigned int bit))
+void
+json_put_bits(struct ct_text *text, uint32_t bits,
+	      const char *(*name_of)(unsigned int bit))
 {
 	char sep = '[';
 
@@ -213,7 +160,7 @@ put_bits(struct ct_text *text, uint32_t bits, const char *(*name_of)(unsigned in
 		if (!(bits >> bit & 1))
 			continue;
 		if (name)
-			put_name(text, &sep, "", name);
+			json_put_name(text, &sep, "", name);
 		else
 			ct_text_printf(text, "%c\"bit%u\"", sep, bit);
 		sep = ',';
@@ -234,9 +181,9 @@ put_labels(struct ct_text *text, const struct output_view *view,
 
 		if (!ct_flow_label(flow, bit))
 			continue;
-		put_key(text, &sep, "");
+		json_put_key(text, &sep, "");
 		if (name)
-			put_string(text, name);
+			json_put_string(text, name);
 		else
 			ct_text_u64(text, bit);
 	}
@@ -251,14 +198,18 @@ put_tcp(struct ct_text *text, const struct ct_flow *flow)
 	char sep = '{';
 
 	if (flow->has & CT_TCP_WSCALE_ORIG)
-		put_number(text, &sep, "\"orig_wscale\":", flow->tcp.wscale[CT_ORIG]);
+		json_put_number(text, &sep,
+				"\"orig_wscale\":", flow->tcp.wscale[CT_ORIG]);
 	if (flow->has & CT_TCP_WSCALE_REPLY)
-		put_number(text, &sep, "\"reply_wscale\":", flow->tcp.wscale[CT_REPLY]);
+		json_put_number(text, &sep,
+				"\"reply_wscale\":", flow->tcp.wscale[CT_REPLY]);
 	if (flow->has & CT_TCP_FLAGS_ORIG)
-		put_number(text, &sep, "\"orig_flags\":", flow->tcp.flags[CT_ORIG]);
+		json_put_number(text, &sep,
+				"\"orig_flags\":", flow->tcp.flags[CT_ORIG]);
 	if (flow->has & CT_TCP_FLAGS_REPLY)
-		put_number(text, &sep, "\"reply_flags\":", flow->tcp.flags[CT_REPLY]);
-	put_close(text, sep);
+		json_put_number(text, &sep,
+				"\"reply_flags\":", flow->tcp.flags[CT_REPLY]);
+	json_put_close(text, sep);
 }
 
 static void
@@ -267,10 +218,11 @@ put_sctp(struct ct_text *text, const struct ct_flow *flow)
 	char sep = '{';
 
 	if (flow->has & CT_SCTP_VTAG_ORIG)
-		put_number(text, &sep, "\"orig_vtag\":", flow->sctp.vtag[CT_ORIG]);
+		json_put_number(text, &sep, "\"orig_vtag\":", flow->sctp.vtag[CT_ORIG]);
 	if (flow->has & CT_SCTP_VTAG_REPLY)
-		put_number(text, &sep, "\"reply_vtag\":", flow->sctp.vtag[CT_REPLY]);
-	put_close(text, sep);
+		json_put_number(text, &sep,
+				"\"reply_vtag\":", flow->sctp.vtag[CT_REPLY]);
+	json_put_close(text, sep);
 }
 
 static void
@@ -279,11 +231,12 @@ put_dccp(struct ct_text *text, const struct ct_flow *flow)
 	char sep = '{';
 
 	if (flow->has & CT_DCCP_ROLE)
-		put_name(text, &sep,
-			 "\"orig_role\":", flow->dccp.role ? "server" : "client");
+		json_put_name(text, &sep,
+			      "\"orig_role\":", flow->dccp.role ? "server" : "client");
 	if (flow->has & CT_DCCP_SEQ)
-		put_number(text, &sep, "\"handshake_seq\":", flow->dccp.handshake_seq);
-	put_close(text, sep);
+		json_put_number(text, &sep,
+				"\"handshake_seq\":", flow->dccp.handshake_seq);
+	json_put_close(text, sep);
 }
 
 static void
@@ -291,15 +244,15 @@ put_protocol(struct ct_text *text, char *sep, const struct ct_flow *flow)
 {
 	switch (flow->orig.proto) {
 	case IPPROTO_TCP:
-		put_key(text, sep, "\"tcp\":");
+		json_put_key(text, sep, "\"tcp\":");
 		put_tcp(text, flow);
 		break;
 	case IPPROTO_SCTP:
-		put_key(text, sep, "\"sctp\":");
+		json_put_key(text, sep, "\"sctp\":");
 		put_sctp(text, flow);
 		break;
 	case IPPROTO_DCCP:
-		put_key(text, sep, "\"dccp\":");
+		json_put_key(text, sep, "\"dccp\":");
 		put_dccp(text, flow);
 		break;
 	}
@@ -326,7 +279,7 @@ put_seqadj(struct ct_text *text, const struct ct_flow *flow)
 		put_shift(text, &sep, "orig", &flow->seqadj[CT_ORIG]);
 	if (flow->has & CT_SEQADJ_REPLY)
 		put_shift(text, &sep, "reply", &flow->seqadj[CT_REPLY]);
-	put_close(text, sep);
+	json_put_close(text, sep);
 }
 
 static void
@@ -334,23 +287,23 @@ put_synproxy(struct ct_text *text, const struct ct_synproxy *synproxy)
 {
 	char sep = '{';
 
-	put_number(text, &sep, "\"isn\":", synproxy->isn);
-	put_number(text, &sep, "\"its\":", synproxy->its);
-	put_number(text, &sep, "\"tsoff\":", synproxy->tsoff);
-	put_close(text, sep);
+	json_put_number(text, &sep, "\"isn\":", synproxy->isn);
+	json_put_number(text, &sep, "\"its\":", synproxy->its);
+	json_put_number(text, &sep, "\"tsoff\":", synproxy->tsoff);
+	json_put_close(text, sep);
 }
 
 static void
 put_security(struct ct_text *text, char *sep, const struct ct_flow *flow)
 {
 	if (flow->has & CT_SECMARK)
-		put_number(text, sep, "\"secmark\":", flow->secmark);
+		json_put_number(text, sep, "\"secmark\":", flow->secmark);
 	if (flow->has & CT_SECCTX) {
-		put_key(text, sep, "\"secctx\":");
-		put_string(text, flow->secctx);
+		json_put_key(text, sep, "\"secctx\":");
+		json_put_string(text, flow->secctx);
 	}
 	if (flow->has & CT_SECCTX_CUT)
-		put_key(text, sep, "\"secctx_cut\":true");
+		json_put_key(text, sep, "\"secctx_cut\":true");
 }
 
 /* What few flows have. */
@@ -361,24 +314,24 @@ put_rest(struct ct_text *text, char *sep, const struct output_view *view,
 	if (flow->has & (CT_SECMARK | CT_SECCTX))
 		put_security(text, sep, flow);
 	if (flow->has & CT_HELPER_NAME) {
-		put_key(text, sep, "\"helper\":");
-		put_string(text, flow->helper);
+		json_put_key(text, sep, "\"helper\":");
+		json_put_string(text, flow->helper);
 	}
 	if (flow->has & CT_LABELS) {
-		put_key(text, sep, "\"labels\":");
+		json_put_key(text, sep, "\"labels\":");
 		put_labels(text, view, flow);
 	}
 	if (flow->has & CT_SEQADJ) {
-		put_key(text, sep, "\"seqadj\":");
+		json_put_key(text, sep, "\"seqadj\":");
 		put_seqadj(text, flow);
 	}
 	if (flow->has & CT_SYNPROXY) {
-		put_key(text, sep, "\"synproxy\":");
+		json_put_key(text, sep, "\"synproxy\":");
 		put_synproxy(text, &flow->synproxy);
 	}
 	if (flow->has & CT_MASTER_TUPLE) {
-		put_key(text, sep, "\"master\":");
-		put_whole_tuple(text, &flow->master);
+		json_put_key(text, sep, "\"master\":");
+		json_put_tuple(text, &flow->master);
 	}
 }
 
@@ -386,85 +339,32 @@ static void
 put_flow_members(struct ct_text *text, char *sep, const struct output_view *view,
 		 const struct ct_flow *flow)
 {
-	put_name(text, sep, "\"family\":", ct_family_name(flow->orig.family));
+	json_put_name(text, sep, "\"family\":", ct_family_name(flow->orig.family));
 	put_proto(text, sep, flow->orig.proto);
 	put_directions(text, sep, flow);
 	if (flow->has & CT_STATE)
 		put_state(text, sep, flow);
 	if (flow->has & CT_STATUS) {
-		put_key(text, sep, "\"status\":");
-		put_bits(text, flow->status, ct_status_name);
+		json_put_key(text, sep, "\"status\":");
+		json_put_bits(text, flow->status, ct_status_name);
 	}
 	if (flow->has & CT_TIMEOUT)
-		put_number(text, sep, "\"timeout\":", flow->timeout);
+		json_put_number(text, sep, "\"timeout\":", flow->timeout);
 	if (flow->has & CT_MARK)
-		put_number(text, sep, "\"mark\":", flow->mark);
+		json_put_number(text, sep, "\"mark\":", flow->mark);
 	if (flow->has & CT_ZONE)
-		put_number(text, sep, "\"zone\":", flow->zone);
+		json_put_number(text, sep, "\"zone\":", flow->zone);
 	if (flow->has & CT_USE)
-		put_number(text, sep, "\"use\":", flow->use);
+		json_put_number(text, sep, "\"use\":", flow->use);
 	if (flow->has & CT_ID)
-		put_number(text, sep, "\"id\":", flow->id);
+		json_put_number(text, sep, "\"id\":", flow->id);
 	if (flow->has & CT_START)
-		put_time(text, sep, "\"start\":", flow->start);
+		json_put_time(text, sep, "\"start\":", flow->start);
 	if (flow->has & CT_STOP)
-		put_time(text, sep, "\"stop\":", flow->stop);
+		json_put_time(text, sep, "\"stop\":", flow->stop);
 	if (flow->has & (CT_PROTOINFO & ~CT_STATE))
 		put_protocol(text, sep, flow);
 	put_rest(text, sep, view, flow);
-}
-
-static void
-put_expect_tuples(struct ct_text *text, char *sep, const struct ct_expect *expect)
-{
-	if (expect->has & CT_EXPECT_HAS_TUPLE) {
-		put_key(text, sep, "\"expected\":");
-		put_whole_tuple(text, &expect->tuple);
-	}
-	if (expect->has & CT_EXPECT_HAS_MASK) {
-		put_key(text, sep, "\"mask\":");
-		put_whole_tuple(text, &expect->mask);
-	}
-	if (expect->has & CT_EXPECT_HAS_MASTER) {
-		put_key(text, sep, "\"master\":");
-		put_whole_tuple(text, &expect->master);
-	}
-	if (expect->has & CT_EXPECT_HAS_NAT) {
-		put_key(text, sep, "\"nat\":");
-		put_whole_tuple(text, &expect->nat);
-		put_name(text, sep,
-			 "\"nat_dir\":", expect->nat_dir == CT_ORIG ? "orig" : "reply");
-	}
-}
-
-static void
-put_expect_object(struct ct_text *text, const struct ct_expect *expect)
-{
-	char sep = '{';
-
-	put_name(text, &sep, "\"family\":", ct_family_name(expect->tuple.family));
-	put_expect_tuples(text, &sep, expect);
-	if (expect->has & CT_EXPECT_HAS_HELPER) {
-		put_key(text, &sep, "\"helper\":");
-		put_string(text, expect->helper);
-	}
-	if (expect->has & CT_EXPECT_HAS_CLASS)
-		put_number(text, &sep, "\"class\":", expect->helper_class);
-	if (expect->has & CT_EXPECT_HAS_FN) {
-		put_key(text, &sep, "\"fn\":");
-		put_string(text, expect->fn);
-	}
-	if (expect->has & CT_EXPECT_HAS_FLAGS) {
-		put_key(text, &sep, "\"flags\":");
-		put_bits(text, expect->flags, ct_expect_flag_name);
-	}
-	if (expect->has & CT_EXPECT_HAS_ZONE)
-		put_number(text, &sep, "\"zone\":", expect->zone);
-	if (expect->has & CT_EXPECT_HAS_TIMEOUT)
-		put_number(text, &sep, "\"timeout\":", expect->timeout);
-	if (expect->has & CT_EXPECT_HAS_ID)
-		put_number(text, &sep, "\"id\":", expect->id);
-	put_close(text, sep);
 }
 
 static void
@@ -472,14 +372,14 @@ put_netns(struct ct_text *text, char *sep, const struct output_view *view)
 {
 	if (!view->netns)
 		return;
-	put_key(text, sep, "\"netns\":");
-	put_string(text, view->netns);
+	json_put_key(text, sep, "\"netns\":");
+	json_put_string(text, view->netns);
 }
 
 static void
 put_end(struct ct_text *text, char sep)
 {
-	put_close(text, sep);
+	json_put_close(text, sep);
 	ct_text_char(text, '\n');
 }
 
@@ -501,8 +401,8 @@ put_expect(struct ct_text *text, const struct output_view *view,
 	char sep = '{';
 
 	put_netns(text, &sep, view);
-	put_key(text, &sep, "\"expect\":");
-	put_expect_object(text, expect);
+	json_put_key(text, &sep, "\"expect\":");
+	json_put_expect(text, expect);
 	put_end(text, sep);
 }
 
@@ -514,16 +414,18 @@ put_event(struct ct_text *text, const struct output_view *view,
 	char sep = '{';
 
 	put_netns(text, &sep, view);
-	put_name(text, &sep, "\"event\":", output_event_name(event->kind));
+	json_put_name(text, &sep, "\"event\":", output_event_name(event->kind));
+	if (event->unseen)
+		ct_text_str(text, ",\"unseen\":true");
 	if (when)
-		put_time(text, &sep, "\"time\":", when);
+		json_put_time(text, &sep, "\"time\":", when);
 	if (event->flow) {
 		put_flow_members(text, &sep, view, event->flow);
 	} else if (event->expect) {
-		put_key(text, &sep, "\"expect\":");
-		put_expect_object(text, event->expect);
+		json_put_key(text, &sep, "\"expect\":");
+		json_put_expect(text, event->expect);
 	} else {
-		put_number(text, &sep, "\"lost\":", event->lost);
+		json_put_number(text, &sep, "\"lost\":", event->lost);
 	}
 	put_end(text, sep);
 }

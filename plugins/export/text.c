@@ -210,6 +210,8 @@ event_line(struct ct_text *text, const struct output_view *view,
 		ct_text_str(text, "expectation ");
 		put_expect(text, event->expect);
 	}
+	if (event->unseen)
+		ct_text_str(text, " (unseen)");
 	ct_text_char(text, '\n');
 }
 

@@ -7,45 +7,12 @@
  */
 #include <netinet/in.h>
 
-#include "output.h"
-
-#define NS_PER_SECOND UINT64_C(1000000000)
-
-/* Inlined, so that the length of the name before the number is known in time. */
-#define HOT inline __attribute__((always_inline))
-
-static HOT void
-put_number(struct ct_text *text, const char *before, uint64_t number)
-{
-	ct_text_str(text, before);
-	ct_text_u64(text, number);
-	ct_text_char(text, '"');
-}
-
-static HOT void
-put_hex(struct ct_text *text, const char *before, uint64_t number)
-{
-	ct_text_str(text, before);
-	ct_text_str(text, "0x");
-	ct_text_hex(text, number);
-	ct_text_char(text, '"');
-}
+#include "xml.h"
 
 static void
 put_signed(struct ct_text *text, const char *before, int64_t number)
 {
 	ct_text_printf(text, "%s%lld\"", before, (long long)number);
-}
-
-/* A time as decimal seconds since 1970, to the nanosecond. */
-static HOT void
-put_time(struct ct_text *text, const char *before, uint64_t ns)
-{
-	ct_text_str(text, before);
-	ct_text_u64(text, ns / NS_PER_SECOND);
-	ct_text_char(text, '.');
-	ct_text_padded(text, ns % NS_PER_SECOND, 9);
-	ct_text_char(text, '"');
 }
 
 static void
@@ -93,29 +60,29 @@ put_status(struct ct_text *text, uint32_t status)
 	ct_text_str(text, "      </status>\n");
 }
 
-static void
-put_tuple_attributes(struct ct_text *text, const struct ct_tuple *tuple)
+void
+xml_put_tuple(struct ct_text *text, const struct ct_tuple *tuple)
 {
-	put_number(text, " l3protonum=\"", tuple->family);
+	xml_put_number(text, " l3protonum=\"", tuple->family);
 	ct_text_str(text, " src=\"");
 	ct_text_addr(text, tuple->family, &tuple->src);
 	ct_text_str(text, "\" dst=\"");
 	ct_text_addr(text, tuple->family, &tuple->dst);
 	ct_text_char(text, '"');
-	put_number(text, " proto=\"", tuple->proto);
+	xml_put_number(text, " proto=\"", tuple->proto);
 	if (tuple->has & CT_TUPLE_PORTS && tuple->proto == IPPROTO_GRE) {
-		put_hex(text, " srckey=\"", tuple->sport);
-		put_hex(text, " dstkey=\"", tuple->dport);
+		xml_put_hex(text, " srckey=\"", tuple->sport);
+		xml_put_hex(text, " dstkey=\"", tuple->dport);
 	} else if (tuple->has & CT_TUPLE_PORTS) {
-		put_number(text, " sport=\"", tuple->sport);
-		put_number(text, " dport=\"", tuple->dport);
+		xml_put_number(text, " sport=\"", tuple->sport);
+		xml_put_number(text, " dport=\"", tuple->dport);
 	} else if (tuple->has & CT_TUPLE_ICMP) {
-		put_number(text, " type=\"", tuple->icmp_type);
-		put_number(text, " code=\"", tuple->icmp_code);
-		put_number(text, " icmpid=\"", tuple->icmp_id);
+		xml_put_number(text, " type=\"", tuple->icmp_type);
+		xml_put_number(text, " code=\"", tuple->icmp_code);
+		xml_put_number(text, " icmpid=\"", tuple->icmp_id);
 	}
 	if (tuple->has & CT_TUPLE_ZONE)
-		put_number(text, " zone=\"", tuple->zone);
+		xml_put_number(text, " zone=\"", tuple->zone);
 	ct_text_str(text, " />\n");
 }
 
@@ -125,21 +92,21 @@ put_tuples(struct ct_text *text, const struct ct_flow *flow)
 {
 	if (flow->has & CT_ORIG_TUPLE) {
 		ct_text_str(text, "      <tuple");
-		put_tuple_attributes(text, &flow->orig);
+		xml_put_tuple(text, &flow->orig);
 	}
 	if (flow->has & CT_REPLY_TUPLE &&
 	    (ct_flow_is_nat(flow) || flow->reply.has & CT_TUPLE_ZONE ||
 	     !ct_tuple_is_mirror(&flow->orig, &flow->reply))) {
 		ct_text_str(text, "      <tuple");
-		put_tuple_attributes(text, &flow->reply);
+		xml_put_tuple(text, &flow->reply);
 	}
 }
 
 static void
 put_counters(struct ct_text *text, const struct ct_counters *counters)
 {
-	put_number(text, "      <counter packets=\"", counters->packets);
-	put_number(text, " bytes=\"", counters->bytes);
+	xml_put_number(text, "      <counter packets=\"", counters->packets);
+	xml_put_number(text, " bytes=\"", counters->bytes);
 	ct_text_str(text, " />\n");
 }
 
@@ -149,13 +116,13 @@ put_tcp(struct ct_text *text, const struct ct_flow *flow)
 	ct_text_str(text, "      <tcp");
 	put_state(text, flow);
 	if (flow->has & CT_TCP_WSCALE_ORIG)
-		put_number(text, " orig_wscale=\"", flow->tcp.wscale[CT_ORIG]);
+		xml_put_number(text, " orig_wscale=\"", flow->tcp.wscale[CT_ORIG]);
 	if (flow->has & CT_TCP_WSCALE_REPLY)
-		put_number(text, " reply_wscale=\"", flow->tcp.wscale[CT_REPLY]);
+		xml_put_number(text, " reply_wscale=\"", flow->tcp.wscale[CT_REPLY]);
 	if (flow->has & CT_TCP_FLAGS_ORIG)
-		put_hex(text, " orig_flags=\"", flow->tcp.flags[CT_ORIG]);
+		xml_put_hex(text, " orig_flags=\"", flow->tcp.flags[CT_ORIG]);
 	if (flow->has & CT_TCP_FLAGS_REPLY)
-		put_hex(text, " reply_flags=\"", flow->tcp.flags[CT_REPLY]);
+		xml_put_hex(text, " reply_flags=\"", flow->tcp.flags[CT_REPLY]);
 	ct_text_str(text, " />\n");
 }
 
@@ -165,9 +132,9 @@ put_sctp(struct ct_text *text, const struct ct_flow *flow)
 	ct_text_str(text, "      <sctp");
 	put_state(text, flow);
 	if (flow->has & CT_SCTP_VTAG_ORIG)
-		put_hex(text, " orig_vtag=\"", flow->sctp.vtag[CT_ORIG]);
+		xml_put_hex(text, " orig_vtag=\"", flow->sctp.vtag[CT_ORIG]);
 	if (flow->has & CT_SCTP_VTAG_REPLY)
-		put_hex(text, " reply_vtag=\"", flow->sctp.vtag[CT_REPLY]);
+		xml_put_hex(text, " reply_vtag=\"", flow->sctp.vtag[CT_REPLY]);
 	ct_text_str(text, " />\n");
 }
 
@@ -180,7 +147,7 @@ put_dccp(struct ct_text *text, const struct ct_flow *flow)
 		ct_text_str(text, flow->dccp.role ? " orig_role=\"server\""
 						  : " orig_role=\"client\"");
 	if (flow->has & CT_DCCP_SEQ)
-		put_number(text, " handshake_seq=\"", flow->dccp.handshake_seq);
+		xml_put_number(text, " handshake_seq=\"", flow->dccp.handshake_seq);
 	ct_text_str(text, " />\n");
 }
 
@@ -204,11 +171,11 @@ put_times(struct ct_text *text, const struct ct_flow *flow)
 		return;
 	ct_text_str(text, "      <timestamp");
 	if (flow->has & CT_START)
-		put_time(text, " start=\"", flow->start);
+		xml_put_time(text, " start=\"", flow->start);
 	if (flow->has & CT_STOP)
-		put_time(text, " stop=\"", flow->stop);
+		xml_put_time(text, " stop=\"", flow->stop);
 	if (flow->has & CT_EVENT_TIME)
-		put_time(text, " event=\"", flow->event_time);
+		xml_put_time(text, " event=\"", flow->event_time);
 	ct_text_str(text, " />\n");
 }
 
@@ -222,7 +189,7 @@ put_labels(struct ct_text *text, const struct output_view *view,
 
 		if (!ct_flow_label(flow, bit))
 			continue;
-		put_number(text, "         <label bit=\"", bit);
+		xml_put_number(text, "         <label bit=\"", bit);
 		if (name) {
 			ct_text_str(text, " name=\"");
 			ct_text_xml(text, name);
@@ -237,7 +204,7 @@ static void
 put_seqadj(struct ct_text *text, const char *direction, const struct ct_seqadj *seqadj)
 {
 	ct_text_printf(text, "      <seqadj direction=\"%s\"", direction);
-	put_number(text, " correction_pos=\"", seqadj->correction_pos);
+	xml_put_number(text, " correction_pos=\"", seqadj->correction_pos);
 	put_signed(text, " offset_before=\"", seqadj->offset_before);
 	put_signed(text, " offset_after=\"", seqadj->offset_after);
 	ct_text_str(text, " />\n");
@@ -246,9 +213,9 @@ put_seqadj(struct ct_text *text, const char *direction, const struct ct_seqadj *
 static void
 put_synproxy(struct ct_text *text, const struct ct_synproxy *synproxy)
 {
-	put_number(text, "      <synproxy isn=\"", synproxy->isn);
-	put_number(text, " its=\"", synproxy->its);
-	put_number(text, " tsoff=\"", synproxy->tsoff);
+	xml_put_number(text, "      <synproxy isn=\"", synproxy->isn);
+	xml_put_number(text, " its=\"", synproxy->its);
+	xml_put_number(text, " tsoff=\"", synproxy->tsoff);
 	ct_text_str(text, " />\n");
 }
 
@@ -257,7 +224,7 @@ put_security(struct ct_text *text, const struct ct_flow *flow)
 {
 	ct_text_str(text, "      <security");
 	if (flow->has & CT_SECMARK)
-		put_number(text, " mark=\"", flow->secmark);
+		xml_put_number(text, " mark=\"", flow->secmark);
 	if (flow->has & CT_SECCTX) {
 		ct_text_str(text, " context=\"");
 		ct_text_xml(text, flow->secctx);
@@ -282,7 +249,7 @@ put_rest(struct ct_text *text, const struct output_view *view,
 	}
 	if (flow->has & CT_MASTER_TUPLE) {
 		ct_text_str(text, "      <master");
-		put_tuple_attributes(text, &flow->master);
+		xml_put_tuple(text, &flow->master);
 	}
 	if (flow->has & CT_LABELS)
 		put_labels(text, view, flow);
@@ -312,10 +279,9 @@ put_netns(struct ct_text *text, const struct output_view *view)
 	ct_text_char(text, '"');
 }
 
-/* What no plain list has; `event` is NULL there. */
-static void
-put_event_attributes(struct ct_text *text, const struct output_view *view,
-		     const struct ct_event *event)
+void
+xml_put_event(struct ct_text *text, const struct output_view *view,
+	      const struct ct_event *event)
 {
 	uint64_t when = event ? output_event_time(view, event) : 0;
 
@@ -323,9 +289,11 @@ put_event_attributes(struct ct_text *text, const struct output_view *view,
 		ct_text_str(text, " event=\"");
 		ct_text_str(text, output_event_name(event->kind));
 		ct_text_char(text, '"');
+		if (event->unseen)
+			ct_text_str(text, " unseen=\"true\"");
 	}
 	if (when)
-		put_time(text, " time=\"", when);
+		xml_put_time(text, " time=\"", when);
 	put_netns(text, view);
 }
 
@@ -335,14 +303,14 @@ put_conntrack(struct ct_text *text, const struct output_view *view,
 {
 	ct_text_str(text, "   <conntrack");
 	if (flow->has & CT_ID)
-		put_number(text, " id=\"", flow->id);
+		xml_put_number(text, " id=\"", flow->id);
 	if (flow->has & CT_MARK)
-		put_number(text, " mark=\"", flow->mark);
+		xml_put_number(text, " mark=\"", flow->mark);
 	if (flow->has & CT_USE)
-		put_number(text, " use=\"", flow->use);
+		xml_put_number(text, " use=\"", flow->use);
 	if (flow->has & CT_TIMEOUT)
-		put_number(text, " timeout=\"", flow->timeout);
-	put_event_attributes(text, view, event);
+		xml_put_number(text, " timeout=\"", flow->timeout);
+	xml_put_event(text, view, event);
 	ct_text_str(text, ">\n");
 	put_status(text, flow->status);
 	put_tuples(text, flow);
@@ -364,93 +332,10 @@ put_flow(struct ct_text *text, const struct output_view *view,
 }
 
 static void
-put_expect_flags(struct ct_text *text, uint32_t flags)
-{
-	if (!flags)
-		return;
-	ct_text_str(text, "      <flags>\n");
-	for (unsigned int bit = 0; bit < 32 && flags >> bit; bit++) {
-		const char *name = ct_expect_flag_name(bit);
-
-		if (!(flags >> bit & 1))
-			continue;
-		if (name)
-			ct_text_printf(text, "         <flag>%s</flag>\n", name);
-		else
-			ct_text_printf(text, "         <flag>bit%u</flag>\n", bit);
-	}
-	ct_text_str(text, "      </flags>\n");
-}
-
-static void
-put_expect_tuples(struct ct_text *text, const struct ct_expect *expect)
-{
-	if (expect->has & CT_EXPECT_HAS_TUPLE) {
-		ct_text_str(text, "      <expected");
-		put_tuple_attributes(text, &expect->tuple);
-	}
-	if (expect->has & CT_EXPECT_HAS_MASK) {
-		ct_text_str(text, "      <mask");
-		put_tuple_attributes(text, &expect->mask);
-	}
-	if (expect->has & CT_EXPECT_HAS_MASTER) {
-		ct_text_str(text, "      <master");
-		put_tuple_attributes(text, &expect->master);
-	}
-	if (expect->has & CT_EXPECT_HAS_NAT) {
-		ct_text_str(text, "      <nat direction=\"");
-		ct_text_str(text, expect->nat_dir == CT_ORIG ? "original" : "reply");
-		ct_text_char(text, '"');
-		put_tuple_attributes(text, &expect->nat);
-	}
-}
-
-static void
-put_expect_helper(struct ct_text *text, const struct ct_expect *expect)
-{
-	if (!(expect->has &
-	      (CT_EXPECT_HAS_HELPER | CT_EXPECT_HAS_CLASS | CT_EXPECT_HAS_FN)))
-		return;
-	ct_text_str(text, "      <helper");
-	if (expect->has & CT_EXPECT_HAS_HELPER) {
-		ct_text_str(text, " name=\"");
-		ct_text_xml(text, expect->helper);
-		ct_text_char(text, '"');
-	}
-	if (expect->has & CT_EXPECT_HAS_CLASS)
-		put_number(text, " class=\"", expect->helper_class);
-	if (expect->has & CT_EXPECT_HAS_FN) {
-		ct_text_str(text, " fn=\"");
-		ct_text_xml(text, expect->fn);
-		ct_text_char(text, '"');
-	}
-	ct_text_str(text, " />\n");
-}
-
-static void
-put_expectation(struct ct_text *text, const struct output_view *view,
-		const struct ct_expect *expect, const struct ct_event *event)
-{
-	ct_text_str(text, "   <expectation");
-	if (expect->has & CT_EXPECT_HAS_ID)
-		put_number(text, " id=\"", expect->id);
-	if (expect->has & CT_EXPECT_HAS_TIMEOUT)
-		put_number(text, " timeout=\"", expect->timeout);
-	put_event_attributes(text, view, event);
-	ct_text_str(text, ">\n");
-	put_expect_flags(text, expect->flags);
-	put_expect_tuples(text, expect);
-	if (expect->has & CT_EXPECT_HAS_ZONE)
-		ct_text_printf(text, "      <zone id=\"%u\" />\n", expect->zone);
-	put_expect_helper(text, expect);
-	ct_text_str(text, "   </expectation>\n");
-}
-
-static void
 put_expect(struct ct_text *text, const struct output_view *view,
 	   const struct ct_expect *expect)
 {
-	put_expectation(text, view, expect, NULL);
+	xml_put_expect(text, view, expect, NULL);
 }
 
 static void
@@ -458,15 +343,15 @@ put_event(struct ct_text *text, const struct output_view *view,
 	  const struct ct_event *event)
 {
 	if (event->kind == CT_EVENT_LOST) {
-		put_number(text, "   <lost events=\"", event->lost);
+		xml_put_number(text, "   <lost events=\"", event->lost);
 		if (view->now)
-			put_time(text, " time=\"", view->now);
+			xml_put_time(text, " time=\"", view->now);
 		put_netns(text, view);
 		ct_text_str(text, " />\n");
 	} else if (event->flow) {
 		put_conntrack(text, view, event->flow, event);
 	} else if (event->expect) {
-		put_expectation(text, view, event->expect, event);
+		xml_put_expect(text, view, event->expect, event);
 	}
 }
 

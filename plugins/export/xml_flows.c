@@ -249,6 +249,8 @@ put_event_attributes(struct ct_text *text, const struct output_view *view,
 		ct_text_str(text, " type=\"");
 		put_name(text, output_event_name(event->kind));
 		ct_text_char(text, '"');
+		if (event->unseen)
+			ct_text_str(text, " unseen=\"true\"");
 	}
 	put_netns(text, view);
 	ct_text_char(text, '>');

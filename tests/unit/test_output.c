@@ -4,18 +4,16 @@
  * CONNTAP_GOLDEN=update writes those anew; then look at the differences.
  */
 #include "support.h"
+#include "support_golden.h"
 
-#include <errno.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/decode.h"
 #include "plugins/export/output.h"
 
-#define GOLDEN "tests/unit/golden"
 #define NS UINT64_C(1000000000)
 #define START (UINT64_C(1700000000) * NS + 123456789)
 #define PLAIN (CT_SEEN_REPLY | CT_ASSURED | CT_CONFIRMED)
@@ -343,6 +341,8 @@ static const struct format {
 	{ &output_text, "txt" },
 	{ &output_xml, "conntracks.xml" },
 	{ &output_xml_flows, "flows.xml" },
+	{ &output_json, "json" },
+	{ &output_save, "save" },
 };
 
 static const struct table {
@@ -397,63 +397,32 @@ write_table(const struct golden_case *c, char *buffer, size_t size)
 	assert_int_equal(text.error, 0);
 }
 
+/* What every text of a format has to be. */
 static void
-read_golden(const char *path, char *buffer, size_t size)
+assert_tame(const struct output *output, const char *name, const char *text)
 {
-	FILE *stream = fopen(path, "rb");
-	size_t length;
-
-	if (!stream)
-		fail_msg("%s: %s", path, strerror(errno));
-	length = fread(buffer, 1, size, stream);
-	assert_true(length < size && !ferror(stream));
-	buffer[length] = '\0';
-	fclose(stream);
-}
-
-static void
-write_golden(const char *path, const char *text)
-{
-	FILE *stream = fopen(path, "wb");
-
-	if (!stream)
-		fail_msg("%s: %s", path, strerror(errno));
-	fputs(text, stream);
-	assert_int_equal(fclose(stream), 0);
-}
-
-static void
-fail_at_difference(const char *path, const char *text, const char *expected)
-{
-	size_t same = 0, start = 0;
-
-	while (text[same] && text[same] == expected[same])
-		if (text[same++] == '\n')
-			start = same;
-	fail_msg("%s differs in byte %zu:\n# expected: %.*s\n#      got: %.*s", path,
-		 same, (int)strcspn(expected + start, "\n"), expected + start,
-		 (int)strcspn(text + start, "\n"), text + start);
+	if (output == &output_json)
+		assert_json(name, text);
+	else if (output == &output_xml || output == &output_xml_flows)
+		assert_xml(name, text);
+	else
+		assert_printable(name, text);
 }
 
 static void
 golden(void **state)
 {
-	static char text[TEXT_SIZE], expected[TEXT_SIZE];
+	static char text[TEXT_SIZE];
 	const struct golden_case *c = *state;
-	const char *mode = getenv("CONNTAP_GOLDEN");
-	char path[128];
 
-	snprintf(path, sizeof(path), GOLDEN "/%s", c->name);
 	write_table(c, text, sizeof(text));
-	if (mode && strcmp(mode, "update") == 0)
-		write_golden(path, text);
-	read_golden(path, expected, sizeof(expected));
-	if (strcmp(text, expected) != 0)
-		fail_at_difference(path, text, expected);
+	if (c->format->output == &output_json)
+		assert_json(c->name, text);
+	assert_golden(c->name, text);
 }
 
 static void
-dialects(void **unused)
+names(void **unused)
 {
 	(void)unused;
 	assert_ptr_equal(output_dialect("conntracks"), &output_xml);
@@ -462,6 +431,13 @@ dialects(void **unused)
 	assert_null(output_dialect("text"));
 	assert_null(output_dialect(""));
 	assert_null(output_dialect("flow"));
+	assert_ptr_equal(output_format("text"), &output_text);
+	assert_ptr_equal(output_format("XML"), &output_xml);
+	assert_ptr_equal(output_format("flows"), &output_xml_flows);
+	assert_ptr_equal(output_format("json"), &output_json);
+	assert_ptr_equal(output_format("save"), &output_save);
+	assert_null(output_format("conntracks"));
+	assert_null(output_format(""));
 	assert_string_equal(output_text.name, "text");
 	assert_string_equal(output_xml.name, "conntracks");
 	assert_string_equal(output_xml_flows.name, "flows");
@@ -540,35 +516,6 @@ small_buffer(void **unused)
 	}
 }
 
-/*
- * Neither characters outside of printable ASCII, nor markup that is not closed,
- * whatever the message was: elements are counted, quotes must be even.
- */
-static void
-assert_tame(const char *name, const char *xml)
-{
-	int depth = 0, quotes = 0;
-	bool inside = false;
-
-	for (const char *at = xml; *at; at++) {
-		if ((*at < ' ' || *at > '~') && *at != '\n')
-			fail_msg("%s: byte %#x in XML", name, (unsigned char)*at);
-		if (*at == '<') {
-			assert_false(inside);
-			inside = true;
-			depth += at[1] == '/' ? -1 : 1;
-		} else if (*at == '>') {
-			assert_true(inside);
-			inside = false;
-			depth -= at[-1] == '/';
-		} else if (*at == '"' && inside) {
-			quotes++;
-		}
-	}
-	if (depth != 0 || inside || quotes % 2 != 0)
-		fail_msg("%s: not well-formed", name);
-}
-
 static void
 write_message(const char *name, const void *payload, size_t size)
 {
@@ -584,8 +531,7 @@ write_message(const char *name, const void *payload, size_t size)
 		formats[i].output->flow(&text, &view, &flow);
 		ct_text_char(&text, '\0');
 		assert_int_equal(text.error, 0);
-		if (formats[i].output != &output_text)
-			assert_tame(name, buffer);
+		assert_tame(formats[i].output, name, buffer);
 	}
 }
 
@@ -624,8 +570,10 @@ main(void)
 {
 	static struct golden_case cases[GOLDEN_CASES];
 	struct CMUnitTest tests[GOLDEN_CASES + 5] = {
-		cmocka_unit_test(dialects),         cmocka_unit_test(one_line),
-		cmocka_unit_test(empty_view),       cmocka_unit_test(small_buffer),
+		cmocka_unit_test(names),
+		cmocka_unit_test(one_line),
+		cmocka_unit_test(empty_view),
+		cmocka_unit_test(small_buffer),
 		cmocka_unit_test(damaged_messages),
 	};
 
