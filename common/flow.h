@@ -230,6 +230,31 @@ ct_flow_is_nat(const struct ct_flow *flow)
 	return flow->status & CT_NAT_MASK;
 }
 
+/* Is the source, or the destination, translated; and its port? */
+static inline bool
+ct_flow_is_snat(const struct ct_flow *flow)
+{
+	return flow->status & CT_SRC_NAT;
+}
+
+static inline bool
+ct_flow_is_dnat(const struct ct_flow *flow)
+{
+	return flow->status & CT_DST_NAT;
+}
+
+static inline bool
+ct_flow_is_spat(const struct ct_flow *flow)
+{
+	return ct_flow_is_snat(flow) && flow->orig.sport != flow->reply.dport;
+}
+
+static inline bool
+ct_flow_is_dpat(const struct ct_flow *flow)
+{
+	return ct_flow_is_dnat(flow) && flow->orig.dport != flow->reply.sport;
+}
+
 /* The zone of one direction; 0, the default, where the kernel named none. */
 static inline uint16_t
 ct_flow_zone(const struct ct_flow *flow, int dir)

@@ -390,10 +390,33 @@ no_padding(void **unused)
 	assert_int_equal(sizeof(struct ct_synproxy), 12);
 }
 
+/* Ports count only where their address's translation does. */
+static void
+port_translation(void **unused)
+{
+	struct ct_flow flow = { .status = CT_SRC_NAT };
+
+	(void)unused;
+	flow.orig.sport = flow.reply.dport = 1000;
+	flow.orig.dport = 80;
+	flow.reply.sport = 8080;
+	assert_true(ct_flow_is_snat(&flow) && !ct_flow_is_dnat(&flow));
+	assert_false(ct_flow_is_spat(&flow));
+	assert_false(ct_flow_is_dpat(&flow));
+	flow.status = CT_DST_NAT;
+	assert_true(ct_flow_is_dnat(&flow) && !ct_flow_is_snat(&flow));
+	assert_true(ct_flow_is_dpat(&flow));
+	flow.reply.dport = 1001;
+	assert_false(ct_flow_is_spat(&flow));
+	flow.status |= CT_SRC_NAT;
+	assert_true(ct_flow_is_spat(&flow));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(port_translation),
 		cmocka_unit_test(families),
 		cmocka_unit_test(protocols),
 		cmocka_unit_test(unknown_words),
