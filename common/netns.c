@@ -5,12 +5,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libmnl/libmnl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -96,4 +100,64 @@ ct_netns_each(int (*name_fn)(const char *name, void *data), void *data)
 	}
 	free(entries);
 	return status;
+}
+
+static int
+take_nsid(const struct nlattr *attr, void *data)
+{
+	int *nsid = data;
+
+	if (mnl_attr_get_type(attr) == NETNSA_NSID &&
+	    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+		*nsid = (int)mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int
+take_answer(const struct nlmsghdr *message, void *data)
+{
+	if (message->nlmsg_type == RTM_NEWNSID)
+		mnl_attr_parse(message, sizeof(struct rtgenmsg), take_nsid, data);
+	return MNL_CB_OK;
+}
+
+static int
+ask_nsid(struct mnl_socket *socket, int fd, int *nsid)
+{
+	_Alignas(struct nlmsghdr) char bytes[512];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
+	struct rtgenmsg *head;
+	ssize_t size;
+
+	request->nlmsg_type = RTM_GETNSID;
+	request->nlmsg_flags = NLM_F_REQUEST;
+	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
+	head->rtgen_family = AF_UNSPEC;
+	mnl_attr_put_u32(request, NETNSA_FD, (uint32_t)fd);
+	if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	size = mnl_socket_recvfrom(socket, bytes, sizeof(bytes));
+	*nsid = NETNSA_NSID_NOT_ASSIGNED;
+	if (size < 0 || mnl_cb_run(bytes, (size_t)size, 0, 0, take_answer, nsid) < 0)
+		return -errno;
+	return *nsid == NETNSA_NSID_NOT_ASSIGNED ? -ENOENT : 0;
+}
+
+int
+ct_netns_nsid(const char *name, int *nsid)
+{
+	int fd = open_namespace(name), error;
+	struct mnl_socket *socket;
+
+	if (fd < 0)
+		return fd;
+	socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		error = -errno;
+	else
+		error = ask_nsid(socket, fd, nsid);
+	if (socket)
+		mnl_socket_close(socket);
+	close(fd);
+	return error;
 }

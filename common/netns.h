@@ -22,6 +22,13 @@ int ct_netns_enter(const char *name, int *home);
 int ct_netns_leave(int home);
 
 /*
+ * The id by which the present namespace knows `name`: the nsid of its events.
+ * Returns 0; -ENOENT when it has none (`ip netns set NAME auto` gives one), or when
+ * there is no such namespace; or another -errno.
+ */
+int ct_netns_nsid(const char *name, int *nsid);
+
+/*
  * Calls `name_fn` with each name of CT_NETNS_DIR, in alphabetical order, until it
  * returns something else than 0, which is then returned.  Names that are no namespace
  * any more are left out.  0 where there are none.

@@ -187,6 +187,7 @@ struct cli_show {
 	struct ct_text text;
 	struct ct_labels *labels;
 	char *buffer;
+	bool looked; /* at a whole table, at least */
 };
 
 /* Returns CLI_OK, or CLI_FAILED after saying why.  cli_show_done() takes what failed.

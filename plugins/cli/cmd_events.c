@@ -9,16 +9,20 @@
 
 #include "cli.h"
 #include "common/events.h"
+#include "common/netns.h"
 #include "resync.h"
 
 struct watch {
 	struct cli *cli;
 	struct cli_show show;
-	size_t count; /* of subscriptions, one a namespace */
+	size_t count; /* of subscriptions: one a namespace, or one for all (`shared`) */
 	struct ct_events *events[CLI_NETNS_MAX];
 	struct pollfd polls[CLI_NETNS_MAX];
+	bool shared;
+	int nsids[CLI_NETNS_MAX];  /* of the namespaces, when `shared` */
+	size_t spaces;             /* how many namespaces there are */
 	struct cli_resync *resync; /* of each, with --resync */
-	size_t current;            /* the subscription that is being read */
+	size_t current;            /* the namespace of the event at hand */
 	bool enough;
 };
 
@@ -50,7 +54,8 @@ show_event(const struct ct_event *event, void *data)
 	if (!is_wanted(watch, event))
 		return 0;
 	show->view.now = clock_ns(CLOCK_REALTIME);
-	show->view.netns = cli->netns_count ? cli->netns[watch->current] : NULL;
+	show->view.netns =
+		watch->current < cli->netns_count ? cli->netns[watch->current] : NULL;
 	show->output->event(&show->text, &show->view, event);
 	if (event->kind == CT_EVENT_LOST)
 		show->end.lost += event->lost;
@@ -60,47 +65,111 @@ show_event(const struct ct_event *event, void *data)
 	return watch->enough || show->text.error;
 }
 
+/* Over a shared socket, the event says whose it is.  False: nobody's who was asked for.
+ */
+static bool
+find_namespace(struct watch *watch, const struct ct_event *event)
+{
+	for (size_t i = 0; i < watch->spaces; i++)
+		if (watch->nsids[i] == event->nsid) {
+			watch->current = i;
+			return true;
+		}
+	return false;
+}
+
+/* A loss at a shared socket may be of any of its namespaces. */
+static void
+hear_loss(struct watch *watch, const struct ct_event *event)
+{
+	for (size_t i = 0; watch->resync && i < watch->spaces; i++)
+		cli_resync_hear(&watch->resync[i], event);
+	watch->current = CLI_NETNS_MAX;
+}
+
 static int
 take_event(const struct ct_event *event, void *data)
 {
 	struct watch *watch = data;
 
-	if (watch->resync && !cli_resync_hear(&watch->resync[watch->current], event))
+	if (watch->shared && event->kind == CT_EVENT_LOST)
+		hear_loss(watch, event);
+	else if (watch->shared && !find_namespace(watch, event))
+		return 0;
+	else if (watch->resync &&
+		 !cli_resync_hear(&watch->resync[watch->current], event))
 		return 0;
 	return show_event(event, watch);
+}
+
+static int
+subscribe(struct watch *watch, const char *netns)
+{
+	const struct cli *cli = watch->cli;
+	struct ct_events_options options = {
+		.netns = netns,
+		.groups = cli->groups,
+		.buffer = cli->buffer,
+		.all_namespaces = watch->shared,
+	};
+	struct ct_events **events = &watch->events[watch->count];
+	int error = ct_events_open(events, &options);
+
+	if (error)
+		return cli_failed("cannot listen to events", error);
+	watch->polls[watch->count].fd = ct_events_fd(*events);
+	watch->polls[watch->count].events = POLLIN;
+	watch->count++;
+	if (cli_used(cli, CLI_VERBOSE))
+		cli_say("%s%sa buffer of %u bytes, for about %u events",
+			netns ? netns : "", netns ? ": " : "",
+			ct_events_buffer(*events), ct_events_buffer(*events) / 1280);
+	return CLI_OK;
 }
 
 static int
 open_in(struct cli *cli, const char *netns, void *data)
 {
 	struct watch *watch = data;
-	struct ct_events_options options = {
-		.netns = netns,
-		.groups = cli->groups,
-		.buffer = cli->buffer,
-	};
-	struct ct_events **events = &watch->events[watch->count];
 	struct ct_netlink *netlink;
 	struct ct_kernel kernel;
-	int error = cli_open(netns, &netlink, &kernel);
 
-	if (error)
+	(void)cli;
+	if (cli_open(netns, &netlink, &kernel) < 0)
 		return CLI_FAILED;
 	ct_netlink_free(netlink);
-	error = ct_events_open(events, &options);
-	if (error)
-		return cli_failed("cannot listen to events", error);
-	watch->polls[watch->count].fd = ct_events_fd(*events);
-	watch->polls[watch->count].events = POLLIN;
-	watch->count++;
-	if (watch->resync &&
-	    cli_resync_init(&watch->resync[watch->count - 1], netns) < 0)
+	if (!watch->shared && subscribe(watch, netns) != CLI_OK)
 		return CLI_FAILED;
-	if (cli_used(cli, CLI_VERBOSE))
-		cli_say("%s%sa buffer of %u bytes, for about %u events",
-			netns ? netns : "", netns ? ": " : "",
-			ct_events_buffer(*events), ct_events_buffer(*events) / 1280);
+	/* The subscription is there before the look at the table: nothing falls
+	 * between. */
+	watch->spaces++;
+	if (watch->resync &&
+	    cli_resync_init(&watch->resync[watch->spaces - 1], netns) < 0)
+		return CLI_FAILED;
 	return CLI_OK;
+}
+
+/* One socket hears all namespaces, if each has an id in the present one. */
+static bool
+can_share(struct watch *watch)
+{
+	const struct cli *cli = watch->cli;
+
+	if (cli->netns_count < 2)
+		return false;
+	for (size_t i = 0; i < cli->netns_count; i++)
+		if (ct_netns_nsid(cli->netns[i], &watch->nsids[i]) < 0)
+			return false;
+	return true;
+}
+
+static int
+open_all(struct watch *watch)
+{
+	watch->shared = can_share(watch);
+	if (watch->shared && subscribe(watch, NULL) != CLI_OK)
+		return CLI_FAILED;
+	return cli_each_netns(watch->cli, open_in, watch);
 }
 
 /* Takes what all subscriptions have.  Returns 0, a positive value to end, or -errno. */
@@ -112,8 +181,10 @@ step(struct watch *watch)
 	for (size_t i = 0; status == 0 && i < watch->count; i++) {
 		watch->current = i;
 		status = ct_events_step(watch->events[i], take_event, watch);
-		if (status == 0 && watch->resync)
-			status = cli_resync_step(&watch->resync[i], show_event, watch);
+	}
+	for (size_t i = 0; status == 0 && watch->resync && i < watch->spaces; i++) {
+		watch->current = i;
+		status = cli_resync_step(&watch->resync[i], show_event, watch);
 	}
 	/* People watch this: nothing waits in the buffer for more to come. */
 	if (status >= 0 && ct_text_flush(&watch->show.text) < 0)
@@ -138,7 +209,7 @@ patience(const struct watch *watch, uint64_t deadline)
 {
 	int left = time_left(deadline);
 
-	for (size_t i = 0; watch->resync && i < watch->count; i++) {
+	for (size_t i = 0; watch->resync && i < watch->spaces; i++) {
 		int wait = cli_resync_wait(&watch->resync[i]);
 
 		if (wait >= 0 && (left < 0 || wait < left))
@@ -189,7 +260,7 @@ say_summary(const struct watch *watch)
 static int
 run(struct watch *watch)
 {
-	int status = cli_each_netns(watch->cli, open_in, watch), written;
+	int status = open_all(watch), written;
 
 	if (status != CLI_OK)
 		return status;
@@ -207,11 +278,10 @@ run(struct watch *watch)
 static void
 watch_free(struct watch *watch)
 {
-	for (size_t i = 0; i < watch->count; i++) {
+	for (size_t i = 0; i < watch->count; i++)
 		ct_events_free(watch->events[i]);
-		if (watch->resync)
-			cli_resync_done(&watch->resync[i]);
-	}
+	for (size_t i = 0; watch->resync && i < watch->spaces; i++)
+		cli_resync_done(&watch->resync[i]);
 	free(watch->resync);
 	free(watch);
 }

@@ -60,7 +60,9 @@ show_netns(struct cli *cli, const char *netns, void *data)
 	show->view.netns = netns;
 	status = cli_pass(cli, netns, show_flow, show, &result);
 	show->end.malformed += result.malformed;
-	if (status != 0)
+	if (status == 0)
+		show->looked = true;
+	else
 		show->end.complete = false;
 	return status < 0 || result.malformed ? CLI_FAILED : CLI_OK;
 }
@@ -75,7 +77,7 @@ cli_show(struct cli *cli, const struct output *output)
 		return CLI_FAILED;
 	status = cli_each_netns(cli, show_netns, &show);
 	/* Where nothing could be seen, nothing is shown: the error says it all. */
-	if (status != CLI_FAILED || show.end.flows > 0)
+	if (status != CLI_FAILED || show.looked || show.end.flows > 0)
 		written = cli_show_end(&show);
 	cli_show_done(&show);
 	return written != CLI_OK ? written : status;
