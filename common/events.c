@@ -178,29 +178,42 @@ hand_on_datagram(struct ct_events *events, const struct ct_netlink_datagram *dat
 	return hand_on(events, message, datagram->nsid, event_fn, data);
 }
 
-int
-ct_events_step(struct ct_events *events, ct_event_fn event_fn, void *data)
+/* Hands on what has been received; what a callback's end leaves is for the next step.
+ */
+static int
+hand_on_handful(struct ct_events *events, ct_event_fn event_fn, void *data)
 {
 	int status = 0;
 
-	for (int i = 0; i < STEP_MAX && status == 0; i++) {
-		while (events->next < events->count && status == 0)
-			status = hand_on_datagram(events,
-						  &events->datagrams[events->next++],
-						  event_fn, data);
-		if (status != 0)
-			break;
-		status = report_losses(events, event_fn, data);
-		if (status != 0)
-			break;
-		events->next = 0;
-		events->count =
-			ct_netlink_receive_many(events->netlink, events->datagrams);
-		if (events->count <= 0) {
-			status = events->count;
-			events->count = 0;
-			break;
-		}
+	while (events->next < events->count && status == 0)
+		status = hand_on_datagram(events, &events->datagrams[events->next++],
+					  event_fn, data);
+	return status;
+}
+
+static int
+receive_handful(struct ct_events *events)
+{
+	int count = ct_netlink_receive_many(events->netlink, events->datagrams);
+
+	events->next = 0;
+	events->count = count > 0 ? count : 0;
+	return count;
+}
+
+int
+ct_events_step(struct ct_events *events, ct_event_fn event_fn, void *data)
+{
+	int status = hand_on_handful(events, event_fn, data);
+	int count = 1;
+
+	for (int i = 0; i < STEP_MAX && status == 0 && count > 0; i++) {
+		count = receive_handful(events);
+		if (count < 0)
+			return count;
+		status = hand_on_handful(events, event_fn, data);
+		if (status == 0)
+			status = report_losses(events, event_fn, data);
 	}
 	return status;
 }
