@@ -192,7 +192,8 @@ ct_addr_describe(const struct ct_condition *condition, const union ct_wanted *wa
 	struct ct_tuple *tuple = described_tuple(condition, flow);
 	bool source = condition->which & (CT_ORIG_SRC | CT_REPLY_SRC);
 
-	if (!is_host(&wanted->addr))
+	if (!is_host(&wanted->addr) ||
+	    (tuple->family && tuple->family != wanted->addr.family))
 		return false;
 	tuple->family = wanted->addr.family;
 	tuple->has |= source ? CT_TUPLE_SRC : CT_TUPLE_DST;

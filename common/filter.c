@@ -216,6 +216,23 @@ complete_tuples(struct ct_flow *flow)
 		flow->has |= CT_REPLY_TUPLE;
 }
 
+static bool
+families_agree(const struct ct_flow *flow)
+{
+	const struct ct_tuple *orig = &flow->orig, *reply = &flow->reply;
+
+	return !reply->family || !orig->family || reply->family == orig->family;
+}
+
+static bool
+names_ports(const struct ct_filter *filter)
+{
+	for (size_t i = 0; i < filter->count; i++)
+		if (filter->terms[i].condition->match == ct_port_match)
+			return true;
+	return false;
+}
+
 static int
 describe_term(const struct term *term, struct ct_flow *flow, struct ct_why *why)
 {
@@ -224,8 +241,11 @@ describe_term(const struct term *term, struct ct_flow *flow, struct ct_why *why)
 	if (term->count == 1 && condition->describe &&
 	    condition->describe(condition, &term->wanted[0], flow))
 		return 0;
-	return ct_parse_failed(why, "--%s leaves a choice, but this is about one flow",
-			       condition->name);
+	return ct_parse_failed(
+		why,
+		"--%s leaves a choice, or contradicts another condition; "
+		"this is about one flow",
+		condition->name);
 }
 
 int
@@ -241,6 +261,12 @@ ct_filter_describe(const struct ct_filter *filter, struct ct_flow *flow,
 			if ((filter->terms[i].condition->match == ct_state_match) ==
 			    states)
 				error = describe_term(&filter->terms[i], flow, why);
+	if (!error && !families_agree(flow))
+		error = ct_parse_failed(why,
+					"IPv4 and IPv6 do not go together in one flow");
 	complete_tuples(flow);
+	if (!error && flow->orig.proto == IPPROTO_GRE && names_ports(filter))
+		error = ct_parse_failed(
+			why, "GRE has no ports, but keys (--srckey, --dstkey)");
 	return error;
 }

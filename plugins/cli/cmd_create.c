@@ -77,6 +77,11 @@ cli_create(struct cli *cli)
 	struct ct_flow flow;
 	int status;
 
+	if (cli->load && !ct_filter_is_empty(cli->filter)) {
+		cli_say("--load: the file says all of its flows; no condition goes "
+			"with it");
+		return CLI_USAGE;
+	}
 	if (cli->load)
 		return cli_each_netns(cli, cli_load, NULL);
 	status = cli_describe(cli, &flow);

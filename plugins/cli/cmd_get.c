@@ -29,13 +29,15 @@ get_in(struct cli *cli, const char *netns, void *data)
 	struct ct_flow found;
 	int error = cli_open(netns, &netlink, &kernel);
 
-	(void)cli;
 	if (error)
 		return CLI_FAILED;
 	error = ct_get(netlink, &get->asked, &found);
 	ct_netlink_free(netlink);
+	/* The kernel looks at tuples of both directions, and at nothing else. */
+	if (!error && !ct_filter_match(cli->filter, &found))
+		error = -ENOENT;
 	if (error == -ENOENT) {
-		cli_say("get: not found: there is no flow with this tuple%s%s",
+		cli_say("get: not found: there is no such flow%s%s",
 			netns ? " in " : "", netns ? netns : "");
 	} else if (error == -EINVAL) {
 		cli_say("get: this is no whole tuple: give source and destination, "

@@ -55,6 +55,8 @@ say_refused(const struct cli *cli, int error)
 		cli_say("cannot update a flow: the kernel does not take such a change "
 			"of "
 			"status (assured and seen-reply can only be set)");
+	else if (error == -EPERM && cli->set.has & CT_TIMEOUT)
+		cli_say("cannot update a flow: its timeout is fixed");
 	else
 		cli_failed("cannot update a flow", error);
 }
@@ -114,11 +116,14 @@ look_for_flows(struct cli *cli, const char *netns, struct update *update)
 	error = ct_get(update->netlink, &asked, &found);
 	if (error == -EINVAL) /* a part of a tuple: many flows may have it */
 		return cli_pass(cli, netns, take_flow, update, &result);
+	/* The kernel looks at tuples of both directions, and at nothing else. */
+	if (!error && !ct_filter_match(cli->filter, &found))
+		error = -ENOENT;
 	if (error == -ENOENT)
-		cli_say("update: not found: there is no flow with this tuple");
+		cli_say("update: not found: there is no such flow");
 	else if (error)
 		cli_failed("cannot get the flow", error);
-	else if (ct_filter_match(cli->filter, &found))
+	else
 		take_flow(&found, update);
 	return error;
 }

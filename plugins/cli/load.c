@@ -119,6 +119,10 @@ take_option(struct ct_flow *flow, const char *word, char *value, struct ct_why *
 	if (!error && !condition->describe(condition, &wanted, flow))
 		error = ct_parse_failed(why, "%.60s %.60s leaves a choice", word,
 					value);
+	if (strcmp(word, "--orig-vtag") == 0)
+		flow->sctp.vtag[CT_ORIG] = ntohl(flow->sctp.vtag[CT_ORIG]);
+	if (strcmp(word, "--reply-vtag") == 0)
+		flow->sctp.vtag[CT_REPLY] = ntohl(flow->sctp.vtag[CT_REPLY]);
 	return error;
 }
 
@@ -225,7 +229,11 @@ read_lines(struct load *load, FILE *stream, struct batch batches[2])
 		struct batch *batch = load->filling;
 
 		load->line++;
-		error = read_line(line, &batch->flows[batch->count], &why);
+		if (strlen(line) == sizeof(line) - 1 && !strchr(line, '\n'))
+			error = ct_parse_failed(&why, "longer than %zu bytes",
+						sizeof(line) - 2);
+		else
+			error = read_line(line, &batch->flows[batch->count], &why);
 		if (error < 0)
 			cli_say("%s: line %lu: %s", load->name, load->line, why.text);
 		if (error == 0)

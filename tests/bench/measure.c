@@ -13,6 +13,7 @@
  *	limit NAME wall MAX OTHER     median of wall(NAME) / wall(OTHER) of each round
  *	limit NAME user MAX OTHER     median user(NAME) / median wall(OTHER)
  *	limit NAME rss MAX            the largest peak of resident memory in MB
+ *	rate NAME COUNT               say COUNT / median wall(NAME), a second
  *
  * Standard output of the jobs goes to /dev/null, what they say on standard error is
  * shown when they fail.  A program that cannot be started is left out and reported
@@ -56,6 +57,7 @@ struct job {
 	const struct job *rival;
 	struct sample runs[ROUNDS_MAX];
 	double rss_mb;
+	double count;    /* of what a run works through; 0: its rate is not shown */
 	int not_started; /* errno of the attempt */
 	unsigned int failed;
 	char complaint[256]; /* of the first failure */
@@ -357,6 +359,24 @@ usable(const struct job *job)
 	return job == NULL || (!job->not_started && job->failed == 0);
 }
 
+static void
+print_rates(const struct bench *b)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < b->jobs_n; i++) {
+		const struct job *job = &b->jobs[i];
+
+		if (job->count == 0 || !usable(job))
+			continue;
+		if (!any)
+			puts(b->markdown ? "\nA second:\n" : "\na second");
+		any = true;
+		printf("%s%-11s  %9.0f\n", b->markdown ? "- " : "", job->name,
+		       job->count / TIMES(b, job, wall).median);
+	}
+}
+
 /* True when it is kept.  A job that failed has no figure to be believed. */
 static bool
 print_limit(const struct bench *b, const struct limit *l)
@@ -389,6 +409,7 @@ report(const struct bench *b)
 	bool well = true;
 
 	print_table(b);
+	print_rates(b);
 	if (b->limits_n > 0)
 		puts(b->markdown ? "\nBudget:\n" : "\nbudget");
 	for (unsigned int i = 0; i < b->limits_n; i++)
@@ -435,12 +456,25 @@ find_job(const struct parser *p, const char *name)
 	bad_line(p, "no such job", name);
 }
 
+static double
+parse_double(const struct parser *p, const char *word)
+{
+	char *end;
+	double value;
+
+	if (word == NULL)
+		bad_line(p, "a number is missing", NULL);
+	value = strtod(word, &end);
+	if (end == word || *end)
+		bad_line(p, "not a number", word);
+	return value;
+}
+
 static void
 parse_limit(struct parser *p)
 {
 	struct bench *b = p->bench;
 	struct limit *limit = &b->limits[b->limits_n++];
-	char *end;
 
 	if (b->limits_n == LIMITS_MAX || p->words_n < 4)
 		bad_line(p, "not a limit", NULL);
@@ -448,9 +482,7 @@ parse_limit(struct parser *p)
 	while (strcmp(quantities[limit->quantity].name, p->words[2]) != 0)
 		if (++limit->quantity == QUANTITIES)
 			bad_line(p, "neither wall, user nor rss", p->words[2]);
-	limit->max = strtod(p->words[3], &end);
-	if (*end)
-		bad_line(p, "not a number", p->words[3]);
+	limit->max = parse_double(p, p->words[3]);
 	if (limit->quantity != RSS)
 		limit->base = find_job(p, p->words[4]);
 }
@@ -478,8 +510,12 @@ parse_item(struct parser *p)
 		job->rival = find_job(p, words[2]);
 	} else if (strcmp(words[0], "limit") == 0) {
 		parse_limit(p);
+	} else if (strcmp(words[0], "rate") == 0) {
+		job = find_job(p, words[1]);
+		job->count = parse_double(p, words[2]);
 	} else {
-		bad_line(p, "neither job, after, floor, rival nor limit", words[0]);
+		bad_line(p, "neither job, after, floor, rival, limit nor rate",
+			 words[0]);
 	}
 }
 

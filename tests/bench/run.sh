@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The benchmark: a table of FLOWS flows in a network namespace of its own, read and
-# changed by conntap, by conntrack(8) and by a program that only receives.
+# changed by conntap, by conntrack(8) and by a program that only receives; restored
+# from a file; and watched while it is filled.
 #
 #	run.sh [--markdown]	usually called by "make bench", as root
 #
 # Environment: FLOWS (1000000), ROUNDS (5), BUILD (the build directory), CONNTAP (the
-# program under test), JOBS (the job file).  Exit status: 0 all budgets kept, 1 not,
+# program under test), JOBS (the job file), PARTS (what to measure, of "table restore
+# events").  Exit status: 0 all budgets kept, 1 not,
 # 2 the benchmark could not be run.
 #
 # The size and the limit of the hash table belong to the whole machine: they are
@@ -17,11 +19,13 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${FLOWS:=1000000}" "${ROUNDS:=5}" "${BUILD:=$here/../../build}"
 : "${CONNTAP:=$BUILD/conntap}" "${JOBS:=$here/jobs}"
+: "${PARTS:=table restore events}"
 FLOOD=$BUILD/tests/flood FLOOR=$BUILD/tests/floor MEASURE=$BUILD/tests/measure
-export FLOWS ROUNDS BUILD CONNTAP JOBS FLOOD FLOOR
+RUN=$here/run.sh
+export FLOWS ROUNDS BUILD CONNTAP JOBS PARTS FLOOD FLOOR RUN
 
 sysctl=/proc/sys/net/netfilter
-child=
+child='' listener='' # the processes that end when this shell does
 
 die()
 {
@@ -40,7 +44,7 @@ run()
 	return "$status"
 }
 
-# Calls the command given when this shell ends, after its running child has ended.
+# Calls the command given when this shell ends, after its running children have ended.
 at_exit()
 {
 	cleanup=$1
@@ -57,10 +61,11 @@ leave()
 	trap - EXIT
 	trap '' HUP INT PIPE TERM
 	set +e
-	if [ -n "$child" ]; then
-		kill -TERM "$child" 2>/dev/null
-		wait "$child"
-	fi
+	for pid in $child $listener; do
+		kill -TERM "$pid" 2>/dev/null
+		kill -CONT "$pid" 2>/dev/null # it may be stopped
+		wait "$pid"
+	done
 	"$cleanup" || status=2
 	exit "$status"
 }
@@ -74,6 +79,12 @@ check_machine()
 	case $FLOWS in
 	'' | *[!0-9]* | 0*) die "FLOWS=$FLOWS is not a number of flows" ;;
 	esac
+	for part in $PARTS; do
+		case $part in
+		table | restore | events) ;;
+		*) die "PARTS: there is no part $part" ;;
+		esac
+	done
 	for program in "$FLOOD" "$FLOOR" "$MEASURE"; do
 		[ -x "$program" ] || die "$program is missing: run make bench"
 	done
@@ -85,7 +96,8 @@ check_machine()
 		modprobe -a nf_conntrack nf_conntrack_netlink nf_nat ||
 			die "the kernel has no connection tracking"
 	fi
-	need=$((FLOWS * 3 / 2048))
+	# Some 1.5 KB each in the kernel, and more in conntrack -R, which reads it all first.
+	need=$((FLOWS * 4 / 1024))
 	have=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
 	[ "$have" -gt "$need" ] || die "$FLOWS flows need about $need MB of" \
 		"memory, $have MB are free"
@@ -137,7 +149,7 @@ outside()
 	# Well above: near the limit the kernel starts to evict flows.
 	raise nf_conntrack_max "$old_max" $((FLOWS * 2))
 	raise nf_conntrack_buckets "$old_buckets" "$buckets"
-	run unshare -n "$here/run.sh" --inside "$@"
+	run unshare -n "$RUN" --inside "$@"
 }
 
 ### Inside: what belongs to the private namespace
@@ -149,6 +161,16 @@ empty_table()
 	left=$(cat $sysctl/nf_conntrack_count)
 	[ "$left" -eq 0 ] || echo "bench: $left flows are left" >&2
 	[ "$left" -eq 0 ]
+}
+
+# After each restoring, not timed: it has to be all of the table.
+empty_restored()
+{
+	restored=$(cat $sysctl/nf_conntrack_count)
+	empty_table
+	[ "$restored" -eq "$FLOWS" ] && return
+	echo "$restored of $FLOWS flows were restored" >&2
+	return 1
 }
 
 fill_table()
@@ -180,6 +202,8 @@ check_readers()
 	check_count /proc/net/nf_conntrack "$(wc -l </proc/net/nf_conntrack)"
 	[ -x "$CONNTAP" ] || return 0
 	check_count 'conntap list' "$("$CONNTAP" list | grep -c -e '->')"
+	check_count 'conntap list -o json' "$("$CONNTAP" list -o json | wc -l)"
+	check_count 'conntap list -o save' "$("$CONNTAP" list -o save | wc -l)"
 	check_count 'conntap xml' "$("$CONNTAP" xml | grep -c '<conntrack ')"
 	check_count 'conntap xml --dialect flows' \
 		"$("$CONNTAP" xml --dialect flows | grep -c '<flow>')"
@@ -198,24 +222,62 @@ print_machine()
 	echo
 }
 
+# Each part that follows leaves the table as it needs it, in this order.
+# Its result is 0, or 1 for a budget that was missed.
+
+measure_table()
+{
+	run "$MEASURE" --rounds "$ROUNDS" "$@" "$JOBS" || result=$?
+	check_count 'the table at the end' "$(cat $sysctl/nf_conntrack_count)"
+}
+
+# The same flows for both, from the file that conntrack(8) makes of the table.
+measure_restore()
+{
+	SAVED=$scratch/saved
+	export SAVED
+	conntrack -L -o save >"$SAVED" 2>/dev/null
+	check_count 'conntrack -L -o save' "$(wc -l <"$SAVED")"
+	empty_table
+	rounds=$ROUNDS
+	[ "$rounds" -le 3 ] || rounds=3 # conntrack -R takes its time
+	printf '\n%s\n\n' "restoring $FLOWS flows from a file; rounds: $rounds"
+	run "$MEASURE" --rounds "$rounds" "$@" "$here/jobs-restore" || result=$?
+	rm "$SAVED"
+}
+
+clean_up()
+{
+	rm -rf "$scratch"
+	empty_table
+}
+
 inside()
 {
-	unfair=0
-	at_exit empty_table
+	unfair=0 result=0
+	scratch=$(mktemp -d "${TMPDIR:-/tmp}/conntap-bench.XXXXXX")
+	at_exit clean_up
 	fill_table
 	check_readers
 	print_machine
-	result=0
-	run "$MEASURE" --rounds "$ROUNDS" "$@" "$JOBS" || result=$?
-	check_count 'the table at the end' "$(cat $sysctl/nf_conntrack_count)"
+	for part in table restore events; do
+		case " $PARTS " in
+		*" $part "*) "measure_$part" "$@" ;;
+		esac
+	done
 	[ "$unfair" -eq 0 ] || [ "$result" -ne 0 ] || result=1
 	exit "$result"
 }
+
+. "$here/events.sh"
 
 case "${1-}" in
 --inside)
 	shift
 	inside "$@"
+	;;
+--empty-restored)
+	empty_restored
 	;;
 '' | --markdown)
 	outside "$@"

@@ -43,16 +43,17 @@ use File::Basename qw(dirname);
 use File::Temp ();
 use IO::Handle;
 use IO::Select;
+use JSON::PP ();
 use POSIX qw(_exit);
 use Socket qw(AF_INET AF_INET6 inet_ntop inet_pton);
 use Test::More ();
 use Time::HiRes qw(time);
 use Time::Local qw(timelocal);
 
-our @EXPORT = qw(enter_lab lab_has program run start start_stalled
-	finish read_rest conntap wait_until set_sysctl start_traffic flood
-	conntrack_flows proc_flows table_size flow_key
-	flow_line kind_flows same_lines);
+our @EXPORT = qw(enter_lab lab_has program run start start_stalled start_listening
+	so_far interrupt finish read_rest conntap refused wait_until set_sysctl
+	start_traffic flood conntrack_flows proc_flows parse_flow table_size flow_key
+	flow_line kind_flows same_lines fits_schema json_lines);
 
 my $here = dirname(abs_path(__FILE__));
 my $patience = 30;
@@ -143,6 +144,16 @@ sub conntap {
 	return run(program('conntap'), @_);
 }
 
+# Test: conntap ends with that status, prints nothing, and says why in one line.
+sub refused {
+	my ($expected, $why, @arguments) = @_;
+	my ($status, $out, $err) = conntap(@arguments);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	Test::More::is("$status $out", "$expected ", "@arguments: status $expected, no output");
+	Test::More::like($err, qr/\Aconntap: [^\n]*$why[^\n]*\n\z/, "@arguments: why");
+}
+
 # Starts a command that prints a lot, reads the first bytes and no more.  When this
 # returns the command waits for its reader: (job, handle, what was read).
 sub start_stalled {
@@ -160,6 +171,54 @@ sub start_stalled {
 			process_state($job->{pid}) eq 'S';
 	});
 	return ($job, $out, $text);
+}
+
+# Starts a command that listens to conntrack's events, and waits until it does: to these
+# groups, a bit each: new, update and destroy of flows, then of expectations.
+sub start_listening {
+	my ($where, $groups, @command) = @_;
+	my $job = start($where, @command);
+
+	wait_until("subscription of @command", sub {
+		die "@command: it ended: ", so_far($job, 'stderr'), "\n"
+			if process_state($job->{pid}) eq 'Z';
+		return groups_of($job->{pid}) == $groups;
+	});
+	return $job;
+}
+
+# The groups of netfilter that a process of this network namespace listens to.
+sub groups_of {
+	my ($pid) = @_;
+	my $groups = 0;
+	my %sockets = map { (readlink($_) // '') =~ /^socket:\[(\d+)\]/ ? ($1 => 1) : () }
+		glob "/proc/$pid/fd/*";
+
+	open my $file, '<', '/proc/net/netlink' or die "/proc/net/netlink: $!\n";
+	for my $line (<$file>) {
+		my (undef, $family, undef, $bits, @rest) = split ' ', $line;
+		$groups |= hex $bits if $family eq '12' && $sockets{$rest[-1]};
+	}
+	return $groups;
+}
+
+# What a running job has written, to 'stdout' unless told otherwise.
+sub so_far {
+	my ($job, $which) = @_;
+	my $name = $job->{($which // 'stdout') . '-file'};
+
+	# Not by the handle: with it, the job would go on writing where we have read.
+	open my $file, '<', "$name" or die "$name: $!\n";
+	local $/;
+	return scalar(<$file>) // '';
+}
+
+# Ends a job as Ctrl-C does, and finishes it.
+sub interrupt {
+	my ($job) = @_;
+
+	kill INT => $job->{pid};
+	return finish($job);
 }
 
 # As in ps: "S" when it waits.
@@ -333,6 +392,33 @@ sub same_lines {
 	Test::More::diag(sprintf '%+d  %s', $seen{$_}, $_) for @some;
 	Test::More::diag('and ' . @wrong . ' more') if @wrong;
 	return 0;
+}
+
+# Test: the document is well-formed and fits a schema, 'conntracks' or 'flows'.
+sub fits_schema {
+	my ($schema, $document, $name) = @_;
+	my $file = File::Temp->new(SUFFIX => '.xml');
+
+	print $file $document;
+	close $file;
+	my ($status, undef, $err) = run('xmllint', '--noout', '--relaxng',
+		"$here/../../plugins/export/$schema.rng", "$file");
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	Test::More::is($status, 0, "$name: valid") or
+		Test::More::diag(substr $err, 0, 1000);
+}
+
+# Test: every line is an object.  Returns them.
+sub json_lines {
+	my ($text, $name) = @_;
+	my $json = JSON::PP->new->utf8;
+	my @objects = map { eval { $json->decode($_) } } split /\n/, $text;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	Test::More::ok($text =~ /\A(?:\{.*\}\n)*\z/ &&
+		@objects == grep({ ref eq 'HASH' } @objects) &&
+		@objects == ($text =~ tr/\n//), "$name: an object a line");
+	return grep { ref eq 'HASH' } @objects;
 }
 
 # All flows as conntrack(8) sees them, sorted.

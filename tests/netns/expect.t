@@ -1,0 +1,201 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# conntap expect: what helpers expect, as conntrack(8) sees it, in every format.
+use strict;
+use warnings;
+
+use FindBin;
+use Socket qw(AF_INET AF_INET6 SOCK_RAW inet_pton);
+use Test::More;
+
+use lib $FindBin::Bin;
+use Lab;
+
+enter_lab();
+
+my @ends = (['192.0.2.1', '192.0.2.2'], ['2001:db8::1', '2001:db8::2']);
+
+sub attribute {
+	my ($type, $value) = @_;
+	my $length = 4 + length $value;
+
+	return pack('SS', $length, $type) . $value . "\0" x (-$length & 3);
+}
+
+# An address or a mask with ports, as netlink has it (CTA_TUPLE_IP, CTA_TUPLE_PROTO).
+sub tuple {
+	my ($type, $src, $dst, $sport, $dport) = @_;
+	my $v6 = $src =~ /:/;
+	my ($from, $to) = map { inet_pton($v6 ? AF_INET6 : AF_INET, $_) } $src, $dst;
+
+	return attribute(0x8000 | $type,
+		attribute(0x8001, attribute($v6 ? 3 : 1, $from) .
+			attribute($v6 ? 4 : 2, $to)) .
+		attribute(0x8002, attribute(1, pack 'C', 6) .
+			attribute(2, pack 'n', $sport) .
+			attribute(3, pack 'n', $dport)));
+}
+
+# conntrack(8) cannot: its expectations are of random protocols.
+sub expect_port {
+	my ($src, $dst, $sport, $port) = @_;
+	my $v6 = $src =~ /:/;
+	my $mask = $v6 ? join ':', ('ffff') x 8 : '255.255.255.255';
+	my $message = pack('CCn', $v6 ? AF_INET6 : AF_INET, 0, 0) .
+		tuple(1, $src, $dst, $sport, 21) .
+		tuple(2, $src, $dst, 0, $port) .
+		tuple(3, $mask, $mask, 0, 0xffff) .
+		attribute(4, pack 'N', 300) . attribute(6, "ftp\0");
+
+	# NETLINK_NETFILTER; NEW of expectations; request, answer, create, but not again.
+	socket my $netlink, 16, SOCK_RAW, 12 or die "netlink: $!\n";
+	send $netlink, pack('LSSLL', 16 + length $message, 0x200, 0x605, 1, 0) . $message,
+		0 or die "netlink: $!\n";
+	recv $netlink, my $answer, 4096, 0;
+	$! = -unpack 'x16 l', $answer;
+	die "cannot make an expectation: $!\n" if $! != 0;
+}
+
+# Masters with a helper, and of each a data connection that is expected.
+sub make_expectations {
+	my @made;
+
+	for (@ends) {
+		my ($src, $dst) = @$_;
+		for my $sport (4001, 4002) {
+			my ($status, undef, $err) = conntap('create', '-p', 'tcp', '-s',
+				$src, '-d', $dst, '--sport', $sport, '--dport', 21,
+				'--state', 'established', '--helper', 'ftp', '-t', 600);
+			die "create: $err\n" if $status;
+			expect_port($src, $dst, $sport, $sport + 1000);
+			push @made, "$src $dst 0 " . ($sport + 1000);
+		}
+	}
+	return sort @made;
+}
+
+# "source destination sport dport" of each, by conntrack(8).
+sub seen {
+	my $out = join '', map { (run('conntrack', '-L', 'expect', '-f', $_))[1] }
+		'ipv4', 'ipv6';
+
+	return [sort map { /src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)/ ?
+		"$1 $2 $3 $4" : () } split /\n/, $out];
+}
+
+sub expect_list {
+	my ($format) = @_;
+	my ($status, $out, $err) = conntap('expect', 'list', '-o', $format);
+
+	is("$status $err", '0 ', "$format: status");
+	fits_schema($format eq 'xml' ? 'conntracks' : 'flows', $out, $format)
+		if $format =~ /xml|flows/;
+	return $out;
+}
+
+sub check_list {
+	my @made = @_;
+
+	my @lines = split /\n/, expect_list('text');
+	is(pop @lines, 'Total: ' . @made . ' expectation(s)', 'text: total');
+	my @shown;
+	for (@lines) {
+		/^ipv[46]\ (\S+)->(\S+)\ tcp\ \*->(\d+)
+			\ \(expected\ by\ ipv[46]\ (\S+)->(\S+)\ tcp\ 400[12]->21,
+			\ .*timeout\ (\d+)\)$/x or diag($_), next;
+		push @shown, "$1 $2 0 $3";
+		is("$4 $5", "$1 $2", 'text: its master');
+		cmp_ok(abs($6 - 285), '<=', 15, 'text: timeout');
+	}
+	is_deeply([sort @shown], \@made, 'text: these');
+
+	my @xml = expect_list('xml') =~ /<expected\ l3protonum="\d+"
+		\ src="(\S+)"\ dst="(\S+)"\ proto="6"
+		\ sport="(\d+)"\ dport="(\d+)"\ \/>/gx;
+	is_deeply([in_fours(@xml)], \@made, 'xml: these');
+	my @flows = expect_list('flows') =~ /
+		<expected><src>(.*?)<\/src><dst>(.*?)<\/dst><\/expected>.*?
+		<expected><sport>(\d+)<\/sport><dport>(\d+)<\/dport><\/expected>/gx;
+	is_deeply([in_fours(@flows)], \@made, 'flows: these');
+	my @objects = json_lines(expect_list('json'), 'json');
+	is(scalar(grep { ref $_->{expect} eq 'HASH' } @objects), scalar @made,
+		'json: these');
+	(undef, my $out) = conntap('expect', 'list', '-o', 'json');
+	for (@made) {
+		my ($src, $dst, undef, $port) = split;
+		is(scalar(grep { /"\Q$src\E"/ && /"\Q$dst\E"/ && /\b$port\b/ }
+			split /\n/, $out), 1, "json: $src, $port");
+	}
+}
+
+sub in_fours {
+	my @fours;
+
+	push @fours, join ' ', splice @_, 0, 4 while @_;
+	return sort @fours;
+}
+
+sub check_flush {
+	refused(2, '--yes', 'expect', 'flush');
+	is(scalar @{seen()}, 4, 'flush: not yet');
+	my ($status, $out, $err) = conntap('expect', 'flush', '--yes');
+	is("$status $out$err", '0 ', 'flush: status');
+	is_deeply(seen(), [], 'flush: they are gone');
+	is(table_size(), 4, 'flush: their masters are not');
+	($status, $out, $err) = conntap('expect', 'list');
+	is("$status $out$err", "0 Total: 0 expectation(s)\n", 'flush: list');
+	($status, $out, $err) = conntap('expect', 'list', '-o', 'json');
+	is("$status $out$err", '0 ', 'none: json');
+	fits_schema('conntracks', expect_list('xml'), 'none');
+	fits_schema('flows', expect_list('flows'), 'none');
+	run('conntrack', '-F');
+}
+
+sub check_events {
+	my $job = start_listening({}, 0x38, program('conntap'), 'expect', 'events');
+	my $count = start_listening({}, 0x38, program('conntap'), 'expect', 'events',
+		'--count', 2, '-o', 'json');
+	my @made = make_expectations();
+
+	conntap('expect', 'flush', '--yes');
+	wait_until('the last expectation', sub {
+		4 == (() = so_far($job) =~ /^\[DESTROY\]/mg) });
+	my ($status, $out, $err) = interrupt($job);
+	is("$status $err", '0 ', 'events: status');
+	is(scalar(() = $out =~ /^\[NEW\] expectation /mg), 4, 'events: new');
+	is(scalar(() = $out =~ /^\[DESTROY\] expectation /mg), 4, 'events: gone');
+	like($out, qr/^Total: 8 event\(s\)\n\z/m, 'events: total');
+	($status, $out, $err) = finish($count);
+	is("$status $err", '0 ', 'events --count 2: status');
+	is(scalar json_lines($out, 'events --count 2'), 2, 'events --count 2');
+	run('conntrack', '-F');
+}
+
+# A data connection of the lab's: it is expected, comes, and is expected no more.
+sub check_traffic {
+	my $job = start_listening({}, 0x38, program('conntap'), 'expect', 'events');
+	my $traffic = start_traffic('ftp4-passive');
+
+	wait_until('the data connection', sub { so_far($job) =~ /^\[DESTROY\]/m });
+	my ($status, $out) = interrupt($job);
+	my $expected = 'expectation ipv4 10.0.1.2->10.0.2.2 tcp *->';
+	like($out, qr/\A\[NEW\]\ \Q$expected\E(\d+)\ [^\n]*helper\ ftp[^\n]*\n
+		\[DESTROY\]\ \Q$expected\E\1\ [^\n]*\n
+		Total:\ 2\ event\(s\)\n\z/x,
+		'a data connection');
+	$traffic = undef;
+	run('conntrack', '-F');
+}
+
+my @made = make_expectations();
+is_deeply(seen(), \@made, 'conntrack(8) sees them');
+check_list(@made);
+check_flush();
+check_events();
+check_traffic();
+refused(2, $_->[0], 'expect', @{$_->[1]}) for ['list', []], ['list', ['lits']],
+	['', ['list', 'more']], ['', ['list', '-p', 'tcp']], ['', ['list', '--yes', '--dry-run']],
+	['', ['events', '-e', 'new']];
+
+done_testing();
