@@ -63,11 +63,16 @@ create_in(struct cli *cli, const char *netns, void *data)
 		cli_say("create: the kernel takes no such flow; give source and "
 			"destination, protocol, and its ports or ICMP type, code and "
 			"id");
+	else if (error == -EOPNOTSUPP && flow->has & CT_HELPER_NAME)
+		cli_say("create: the kernel has no helper %s for this protocol",
+			flow->helper);
 	else if (error == -ENOSPC)
 		cli_say("create: the flow was created without its labels: "
 			"a rule has to use labels before flows are made");
 	else if (error)
 		cli_failed("cannot create the flow", error);
+	if (error == -EINVAL)
+		return CLI_USAGE;
 	return error ? CLI_FAILED : CLI_OK;
 }
 
