@@ -91,7 +91,8 @@ check_flush('zone 5 of IPv6', sub { zone_is($_, 5) && $_->{family} eq 'ipv6' }, 
 check_flush('no zone', sub { zone_is($_, 0) }, '-w', 0);
 check_refusals();
 SKIP: {
-	skip('no script(1)', 9) if (run('sh', '-c', 'command -v script'))[0];
+	skip('no terminals to be had here (script(1), /dev/pts)', 9)
+		if (run('script', '-qec', 'true', '/dev/null'))[0];
 	check_question();
 }
 
