@@ -20,6 +20,7 @@ enum {
 	CLI_OK = 0,
 	CLI_FAILED = 1, /* the kernel refused, or not all of it was done */
 	CLI_USAGE = 2,  /* the command line makes no sense; nothing was done */
+	CLI_EXISTS = 3, /* what was to be created is there already */
 };
 
 /* Which commands an option is for: bits, one for each row of cli_commands[]. */

@@ -73,6 +73,8 @@ create_in(struct cli *cli, const char *netns, void *data)
 		cli_failed("cannot create the flow", error);
 	if (error == -EINVAL)
 		return CLI_USAGE;
+	if (error == -EEXIST)
+		return CLI_EXISTS;
 	return error ? CLI_FAILED : CLI_OK;
 }
 

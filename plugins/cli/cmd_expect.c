@@ -164,6 +164,8 @@ change_in(struct cli *cli, const char *netns, void *data)
 		cli_say("expect: the master has no helper (see --helper of create)");
 	else if (error)
 		cli_failed("cannot change the expectations", error);
+	if (error == -EEXIST || error == -EBUSY)
+		return CLI_EXISTS;
 	return error ? CLI_FAILED : CLI_OK;
 }
 

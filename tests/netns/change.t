@@ -144,8 +144,8 @@ sub check_found {
 	my ($name, $line, $this) = @_;
 
 	done("$line\nTotal: 1 connection(s)\n", 'get', tuple(@$this));
-	refused(1, 'exists', 'create', tuple(@$this));
-	refused(1, 'exists', 'create', reverse_tuple(@$this));
+	refused(3, 'exists', 'create', tuple(@$this));
+	refused(3, 'exists', 'create', reverse_tuple(@$this));
 	return if $this->[0] =~ /^icmp/;
 	done("$line\nTotal: 1 connection(s)\n", 'get', reply_tuple(@$this));
 	done("Total: 1 connection(s) updated\n", 'update', reply_tuple(@$this),
@@ -219,7 +219,7 @@ sub check_nat {
 			is(join(' ', @{$flow->{reply}}{qw(src dst sport dport)}), $reply,
 				"$name: its reply");
 			is(nat_flags($proto, $family), $flags, "$name: status");
-			refused(1, 'exists', 'create', tuple($proto, $family, 1000, 80));
+			refused(3, 'exists', 'create', tuple($proto, $family, 1000, 80));
 			flush();
 		}
 	}
@@ -267,7 +267,7 @@ sub check_traits {
 	done('', 'create', @tuple);
 	done("ipv4 192.0.2.1->198.51.100.9 tcp 1000->21\nTotal: 1 connection(s)\n", 'get',
 		@tuple, '-w', 5);
-	refused(1, 'exists', 'create', @tuple, '-w', 5);
+	refused(3, 'exists', 'create', @tuple, '-w', 5);
 	done("Total: 1 connection(s) updated\n", 'update', @tuple, '-w', 5, '--set-mark',
 		9);
 	is(join(' ', sort map { "$_->{zone}=$_->{mark}" } conntrack_flows()), '0=0 5=9',
