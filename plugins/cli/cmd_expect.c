@@ -126,6 +126,11 @@ read_expect(struct cli *cli, struct ct_expect *expect)
 	expect->tuple.has = expect->mask.has =
 		CT_TUPLE_ADDRS | CT_TUPLE_PROTO | CT_TUPLE_PORTS;
 	expect->has |= CT_EXPECT_HAS_TUPLE;
+	if (expect->nat.has & CT_TUPLE_ADDRS) {
+		expect->nat.proto = master.orig.proto;
+		expect->nat.has = expect->tuple.has;
+		expect->has |= CT_EXPECT_HAS_NAT;
+	}
 	expect->master = master.orig;
 	expect->zone = master.zone;
 	if (master.has & CT_ZONE)

@@ -16,6 +16,7 @@ cli_set_fn cli_set_timeout, cli_set_mark, cli_set_state, cli_set_status, cli_set
 /* What is expected, and which bits of it count. */
 cli_set_fn cli_set_tuple_src, cli_set_tuple_dst, cli_set_tuple_sport,
 	cli_set_tuple_dport, cli_set_mask_src, cli_set_mask_dst, cli_set_mask_sport,
-	cli_set_mask_dport, cli_set_class, cli_set_flags;
+	cli_set_mask_dport, cli_set_nat_addr, cli_set_nat_port, cli_set_nat_dir,
+	cli_set_class, cli_set_flags;
 
 #endif

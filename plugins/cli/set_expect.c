@@ -63,6 +63,22 @@ ADDR_SETTER(cli_set_mask_dst, mask, dst, CT_TUPLE_DST)
 PORT_SETTER(cli_set_mask_sport, mask, sport, CT_TUPLE_SPORT)
 PORT_SETTER(cli_set_mask_dport, mask, dport, CT_TUPLE_DPORT)
 
+ADDR_SETTER(cli_set_nat_addr, nat, src, CT_TUPLE_SRC)
+PORT_SETTER(cli_set_nat_port, nat, sport, CT_TUPLE_SPORT)
+
+int
+cli_set_nat_dir(struct cli *cli, const char *value, struct ct_why *why)
+{
+	if (ct_same_word(value, "original"))
+		cli->expect.nat_dir = CT_ORIG;
+	else if (ct_same_word(value, "reply"))
+		cli->expect.nat_dir = CT_REPLY;
+	else
+		return ct_parse_failed(
+			why, "%.60s is not a direction (original or reply)", value);
+	return 0;
+}
+
 int
 cli_set_class(struct cli *cli, const char *value, struct ct_why *why)
 {

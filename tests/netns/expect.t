@@ -156,7 +156,34 @@ sub check_events {
 	my $job = start_listening({}, 0x38, program('conntap'), 'expect', 'events');
 	my $count = start_listening({}, 0x38, program('conntap'), 'expect', 'events',
 		'--count', 2, '-o', 'json');
-	my @made = make_expectations();
+	# Created, found, deleted; twice and absent are told apart.
+sub check_change {
+	my @master = qw(-p tcp -s 192.0.2.1 -d 192.0.2.2 --sport 10 --dport 21);
+	my @expected = qw(-p tcp --tuple-src 192.0.2.2 --tuple-dst 192.0.2.1
+		--tuple-port-dst 4000);
+	my @create = ('create', @master, @expected[2 .. $#expected], qw(--helper ftp
+		--flags permanent --nat-addr 192.0.2.9 --nat-port 77
+		--nat-direction reply));
+
+	refused(1, 'not found', 'expect', @create);
+	my ($status) = conntap('create', @master, qw(--state ESTABLISHED --helper ftp));
+	is($status, 0, 'a master');
+	is_deeply([conntap('expect', @create)], [0, '', ''], 'create');
+	refused(3, 'exists', 'expect', @create);
+	my (undef, $listed) = run('conntrack', '-L', 'expect');
+	like($listed, qr/dst=192\.0\.2\.1 sport=0 dport=4000 .*PERMANENT.*helper=ftp/,
+		'as conntrack(8) sees it');
+	my ($found, $out) = conntap('expect', 'get', @expected, '-o', 'xml');
+	is($found, 0, 'get');
+	like($out, qr/<nat direction="reply" .*src="192\.0\.2\.9" .*sport="77"/,
+		'with its translation');
+	is_deeply([conntap('expect', 'delete', @expected)], [0, '', ''], 'delete');
+	refused(1, 'not found', 'expect', $_, @expected) for 'get', 'delete';
+	refused(2, 'what is expected', 'expect', 'delete', @master);
+	run('conntrack', '-F');
+}
+
+my @made = make_expectations();
 
 	conntap('expect', 'flush', '--yes');
 	wait_until('the last expectation', sub {
@@ -194,6 +221,7 @@ check_list(@made);
 check_flush();
 check_events();
 check_traffic();
+check_change();
 refused(2, $_->[0], 'expect', @{$_->[1]}) for ['list', []], ['list', ['lits']],
 	['', ['list', 'more']], ['', ['list', '-p', 'tcp']], ['', ['list', '--yes', '--dry-run']],
 	['', ['events', '-e', 'new']];
