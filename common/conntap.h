@@ -80,6 +80,8 @@
 extern "C" {
 #endif
 
+#include "bins.h"
+#include "census.h"
 #include "change.h"
 #include "condition.h"
 #include "decode.h"
@@ -92,10 +94,15 @@ extern "C" {
 #include "kernel.h"
 #include "known.h"
 #include "label.h"
+#include "metric.h"
+#include "nat.h"
 #include "netlink.h"
 #include "netns.h"
 #include "parse.h"
+#include "probe.h"
+#include "stats.h"
 #include "text.h"
+#include "top.h"
 
 #ifdef __cplusplus
 }

@@ -15,12 +15,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "change.h"
+
 #define SYSCTL_DIR "/proc/sys/net/netfilter/"
 /* Younger (Linux 5.12) than some headers that this is built with. */
 #define ATTR_STATS_MAX_ENTRIES 2
 
 static const struct {
-	const char *file;
+	const char *file; /* of SYSCTL_DIR; NULL: not told there */
 	uint32_t has;
 	size_t offset;
 } settings[] = {
@@ -34,7 +36,20 @@ static const struct {
 	{ "nf_conntrack_events", CT_KERNEL_EVENTS, offsetof(struct ct_kernel, events) },
 	{ "nf_conntrack_expect_max", CT_KERNEL_EXPECT_MAX,
 	  offsetof(struct ct_kernel, expect_max) },
+	{ NULL, CT_KERNEL_EXPECTS, offsetof(struct ct_kernel, expects) },
 };
+
+bool
+ct_kernel_value(const struct ct_kernel *kernel, uint32_t which, uint32_t *value)
+{
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (settings[i].has == which && kernel->has & which) {
+			memcpy(value, (const char *)kernel + settings[i].offset,
+			       sizeof(*value));
+			return true;
+		}
+	return false;
+}
 
 static int
 take_stat(const struct nlattr *attr, void *data)
@@ -98,15 +113,25 @@ read_setting(const char *file, uint32_t *value)
 	return end == text ? -EBADMSG : 0;
 }
 
+static int
+count_expect(const struct ct_expect *expect, void *count)
+{
+	(void)expect;
+	++*(uint32_t *)count;
+	return 0;
+}
+
 int
 ct_kernel_read(struct ct_netlink *netlink, struct ct_kernel *kernel)
 {
 	if (!netlink || ct_kernel_count(netlink, kernel) < 0)
 		memset(kernel, 0, sizeof(*kernel));
+	else if (ct_expect_dump(netlink, count_expect, &kernel->expects) == 0)
+		kernel->has |= CT_KERNEL_EXPECTS;
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		uint32_t value = 0;
 
-		if (kernel->has & settings[i].has ||
+		if (!settings[i].file || kernel->has & settings[i].has ||
 		    read_setting(settings[i].file, &value) < 0)
 			continue;
 		memcpy((char *)kernel + settings[i].offset, &value, sizeof(value));

@@ -5,6 +5,7 @@
  * What the kernel says of the table as a whole: how full it is, and how it is set up.
  * For whoever wants totals without a pass over the table.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "netlink.h"
@@ -17,6 +18,7 @@ enum {
 	CT_KERNEL_TIMESTAMP = 1 << 4,
 	CT_KERNEL_EVENTS = 1 << 5,
 	CT_KERNEL_EXPECT_MAX = 1 << 6,
+	CT_KERNEL_EXPECTS = 1 << 7,
 };
 
 struct ct_kernel {
@@ -28,11 +30,16 @@ struct ct_kernel {
 	uint32_t timestamp; /* nf_conntrack_timestamp */
 	uint32_t events;    /* nf_conntrack_events: 0 off, 1 on, 2 while listened to */
 	uint32_t expect_max;
+	uint32_t expects; /* expectations there are */
 };
+
+/* One of its values, by CT_KERNEL_*; false when it could not be read. */
+bool ct_kernel_value(const struct ct_kernel *kernel, uint32_t which, uint32_t *value);
 
 /*
  * Reads what can be read: count and max by netlink, or from /proc where netlink is
- * NULL or refuses; the settings from /proc, which everybody may.
+ * NULL or refuses; expectations by netlink; the settings from /proc, which everybody
+ * may.
  * Returns 0, or -ENOENT when the kernel tracks no connections.
  */
 int ct_kernel_read(struct ct_netlink *netlink, struct ct_kernel *kernel);

@@ -10,12 +10,14 @@ use Test::More;
 # One group a line, the lower ones first; modules of one group may use each other.
 my @layers = (
 	[qw(flow expect)],
+	[qw(bins census top nat)],
 	[qw(text walk decode decode_expect encode parse label netns known)],
 	[qw(netlink)],
 	[qw(dump)],
 	[qw(condition condition_kinds condition_addr condition_number condition_state
 	    condition_tag filter)],
-	[qw(change change_expect events kernel)],
+	[qw(change change_expect events kernel stats probe)],
+	[qw(metric)],
 	[qw(conntap)],
 );
 my %faces = (

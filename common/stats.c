@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The per-processor counters: two dumps by netlink, or one file of /proc. */
+#include "stats.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define PROC_FILE "/proc/net/stat/nf_conntrack"
+/* Linux 5.9 and 5.15: younger than some headers that this is built with. */
+#define ATTR_CLASH_RESOLVE 14
+#define ATTR_CHAIN_TOOLONG 15
+
+#define COLUMNS_MAX 64 /* of PROC_FILE; it has 17 */
+#define NONE CT_STATS
+
+struct source {
+	const char *name;
+	const char *column; /* of PROC_FILE, as Linux 5.15 and later name it */
+	uint16_t attribute; /* CTA_STATS_*, or CTA_STATS_EXP_* */
+	const char *help;
+};
+
+/*
+ * PROC_FILE's "searched" and "delete_list" became "clashres" and "chainlength", which
+ * count other things: so columns go by their names, and old names are not known here.
+ */
+static const struct source sources[] = {
+	[CT_STAT_FOUND] = { "found", "found", CTA_STATS_FOUND,
+			    "Lookups that found another flow with the same tuple" },
+	[CT_STAT_INVALID] = { "invalid", "invalid", CTA_STATS_INVALID,
+			      "Packets that no flow could be made of" },
+	[CT_STAT_INSERT] = { "insert", "insert", CTA_STATS_INSERT,
+			     "Flows inserted by request, not by a packet (all, before "
+			     "Linux 2.6.39)" },
+	[CT_STAT_INSERT_FAILED] = { "insert_failed", "insert_failed",
+				    CTA_STATS_INSERT_FAILED,
+				    "Flows that were not inserted as their tuple was "
+				    "taken" },
+	[CT_STAT_DROP] = { "drop", "drop", CTA_STATS_DROP,
+			   "Packets dropped because no flow could be made: table "
+			   "full, or a lost race" },
+	[CT_STAT_EARLY_DROP] = { "early_drop", "early_drop", CTA_STATS_EARLY_DROP,
+				 "Flows evicted to make room for new ones" },
+	[CT_STAT_ERROR] = { "error", "icmp_error", CTA_STATS_ERROR,
+			    "Packets refused as malformed" },
+	[CT_STAT_SEARCH_RESTART] = { "search_restart", "search_restart",
+				     CTA_STATS_SEARCH_RESTART,
+				     "Lookups begun again as the table was in "
+				     "motion" },
+	[CT_STAT_CLASH_RESOLVE] = { "clash_resolve", "clashres", ATTR_CLASH_RESOLVE,
+				    "Races for one tuple that were settled without a "
+				    "loss" },
+	[CT_STAT_CHAIN_TOOLONG] = { "chain_toolong", "chainlength", ATTR_CHAIN_TOOLONG,
+				    "Flows refused as their hash bucket was too "
+				    "long" },
+	[CT_STAT_EXPECT_NEW] = { "expect_new", "expect_new", CTA_STATS_EXP_NEW,
+				 "Flows begun that a helper had expected" },
+	[CT_STAT_EXPECT_CREATE] = { "expect_create", "expect_create",
+				    CTA_STATS_EXP_CREATE, "Expectations created" },
+	[CT_STAT_EXPECT_DELETE] = { "expect_delete", "expect_delete",
+				    CTA_STATS_EXP_DELETE, "Expectations deleted" },
+};
+
+_Static_assert(sizeof(sources) / sizeof(sources[0]) == CT_STATS, "a row for each");
+
+const char *
+ct_stat_name(enum ct_stat stat)
+{
+	return sources[stat].name;
+}
+
+const char *
+ct_stat_help(enum ct_stat stat)
+{
+	return sources[stat].help;
+}
+
+void
+ct_stats_done(struct ct_stats *stats)
+{
+	free(stats->cpus);
+	memset(stats, 0, sizeof(*stats));
+}
+
+static struct ct_stats_cpu *
+cpu_of(struct ct_stats *stats, uint32_t cpu)
+{
+	struct ct_stats_cpu *more;
+
+	/* Mostly all of them are there, in order. */
+	if (cpu < stats->count && stats->cpus[cpu].cpu == cpu)
+		return &stats->cpus[cpu];
+	for (size_t i = 0; i < stats->count; i++)
+		if (stats->cpus[i].cpu == cpu)
+			return &stats->cpus[i];
+	more = reallocarray(stats->cpus, stats->count + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	stats->cpus = more;
+	more += stats->count++;
+	*more = (struct ct_stats_cpu){ .cpu = cpu };
+	return more;
+}
+
+/* A fall by half of the range and more is a wrap; by less, a new beginning. */
+static void
+count_on(struct ct_stats_cpu *cpu, enum ct_stat stat, uint32_t now)
+{
+	uint32_t step = now - cpu->last[stat];
+
+	if (now < cpu->last[stat] && step > UINT32_MAX / 2)
+		step = now;
+	cpu->value[stat] += step;
+	cpu->last[stat] = now;
+}
+
+static enum ct_stat
+stat_of(uint16_t attribute, bool expect)
+{
+	enum ct_stat first = expect ? CT_STAT_EXPECT_NEW : CT_STAT_FOUND;
+	enum ct_stat end = expect ? CT_STATS : CT_STAT_EXPECT_NEW;
+
+	for (enum ct_stat stat = first; stat < end; stat++)
+		if (sources[stat].attribute == attribute)
+			return stat;
+	return NONE;
+}
+
+struct reading {
+	struct ct_stats *stats;
+	struct ct_stats_cpu *cpu; /* NULL: only look whether all is well */
+	bool expect;
+};
+
+static int
+take_attribute(const struct nlattr *attr, void *data)
+{
+	struct reading *reading = data;
+	enum ct_stat stat = stat_of(mnl_attr_get_type(attr), reading->expect);
+
+	if (stat == NONE)
+		return MNL_CB_OK;
+	if (mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
+		return MNL_CB_ERROR;
+	if (reading->cpu) {
+		count_on(reading->cpu, stat, ntohl(mnl_attr_get_u32(attr)));
+		reading->stats->has |= 1u << stat;
+	}
+	return MNL_CB_OK;
+}
+
+int
+ct_stats_decode(struct ct_stats *stats, const void *message, size_t size)
+{
+	const struct nlmsghdr *header = message;
+	const struct nfgenmsg *payload;
+	struct reading reading = { .stats = stats };
+
+	if (size < NLMSG_HDRLEN + sizeof(*payload) || header->nlmsg_len > size ||
+	    header->nlmsg_len < NLMSG_HDRLEN + sizeof(*payload))
+		return -EBADMSG;
+	/* The kernel sends both as the flows' subsystem; the type tells them apart. */
+	reading.expect = (header->nlmsg_type & 0xff) == IPCTNL_MSG_EXP_GET_STATS_CPU;
+	if (mnl_attr_parse(header, sizeof(*payload), take_attribute, &reading) < 0)
+		return -EBADMSG;
+	payload = mnl_nlmsg_get_payload(header);
+	reading.cpu = cpu_of(stats, ntohs(payload->res_id));
+	if (!reading.cpu)
+		return -ENOMEM;
+	mnl_attr_parse(header, sizeof(*payload), take_attribute, &reading);
+	return 0;
+}
+
+static int
+take_message(const struct nlmsghdr *message, void *stats)
+{
+	return ct_stats_decode(stats, message, message->nlmsg_len);
+}
+
+static int
+read_netlink(struct ct_stats *stats, struct ct_netlink *netlink)
+{
+	_Alignas(struct nlmsghdr) char bytes[64];
+	struct nlmsghdr *request = ct_netlink_request(
+		netlink, bytes, IPCTNL_MSG_CT_GET_STATS_CPU, NLM_F_DUMP, AF_UNSPEC);
+	int error = ct_netlink_ask(netlink, request, take_message, stats);
+
+	if (error)
+		return error;
+	request = ct_netlink_request(netlink, bytes, IPCTNL_MSG_EXP_GET_STATS_CPU,
+				     NLM_F_DUMP, AF_UNSPEC);
+	request->nlmsg_type =
+		NFNL_SUBSYS_CTNETLINK_EXP << 8 | IPCTNL_MSG_EXP_GET_STATS_CPU;
+	return ct_netlink_ask(netlink, request, take_message, stats);
+}
+
+/* Reads the line of titles into `columns`.  Returns how many there are. */
+static size_t
+parse_titles(const char *line, size_t length, enum ct_stat columns[COLUMNS_MAX])
+{
+	const char *end = line + length;
+	size_t count = 0;
+
+	while (line < end && count < COLUMNS_MAX) {
+		size_t space = strspn(line, " \t");
+		size_t word;
+
+		line += space;
+		word = strcspn(line, " \t\n");
+		if (line >= end || word == 0)
+			break;
+		columns[count] = NONE;
+		for (enum ct_stat stat = 0; stat < CT_STATS; stat++)
+			if (strlen(sources[stat].column) == word &&
+			    memcmp(sources[stat].column, line, word) == 0)
+				columns[count] = stat;
+		count++;
+		line += word;
+	}
+	return count;
+}
+
+/* A processor's line of hexadecimal numbers. */
+static int
+parse_row(struct ct_stats *stats, struct ct_stats_cpu *cpu, const char *line,
+	  const char *end, const enum ct_stat *columns, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char *after;
+		unsigned long number = strtoul(line, &after, 16);
+
+		if (after == line || after > end || number > UINT32_MAX)
+			return -EBADMSG;
+		line = after;
+		if (columns[i] == NONE)
+			continue;
+		count_on(cpu, columns[i], (uint32_t)number);
+		stats->has |= 1u << columns[i];
+	}
+	return 0;
+}
+
+int
+ct_stats_parse(struct ct_stats *stats, const char *text)
+{
+	enum ct_stat columns[COLUMNS_MAX];
+	size_t length = strcspn(text, "\n");
+	size_t count = parse_titles(text, length, columns);
+	uint32_t row = 0;
+	int error = 0;
+
+	if (count == 0)
+		return -EBADMSG;
+	for (text += length; error == 0 && *text == '\n' && text[1]; row++) {
+		struct ct_stats_cpu *cpu = cpu_of(stats, row);
+
+		text++;
+		length = strcspn(text, "\n");
+		error = !cpu ? -ENOMEM
+			     : parse_row(stats, cpu, text, text + length, columns,
+					 count);
+		text += length;
+	}
+	return row == 0 ? -EBADMSG : error;
+}
+
+/* The whole file, ended by a '\0'; to be freed. */
+static int
+read_file(char **text)
+{
+	size_t size = 0;
+	FILE *file = fopen(PROC_FILE, "re");
+	int error = 0;
+
+	if (!file)
+		return -errno;
+	*text = NULL;
+	errno = 0;
+	if (getdelim(text, &size, '\0', file) < 0)
+		error = errno ? -errno : -EBADMSG;
+	fclose(file);
+	return error;
+}
+
+static int
+read_proc(struct ct_stats *stats)
+{
+	char *text = NULL;
+	int error = read_file(&text);
+
+	if (error == 0)
+		error = ct_stats_parse(stats, text);
+	free(text);
+	return error;
+}
+
+int
+ct_stats_read(struct ct_stats *stats, struct ct_netlink *netlink)
+{
+	if (netlink && read_netlink(stats, netlink) == 0)
+		return 0;
+	return read_proc(stats);
+}
+
+uint64_t
+ct_stats_sum(const struct ct_stats *stats, enum ct_stat stat)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < stats->count; i++)
+		sum += stats->cpus[i].value[stat];
+	return sum;
+}
