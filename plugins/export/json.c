@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clang-format off */
 /*
  * JSON, an object a line, so that a reader needs no end.  A flow:
  *
  *	netns, event, time	where and when asked for; event: new, update, destroy
- *	unseen			true: not heard of, but found by looking at the table
- *again family, proto, protonum	"ipv4", "tcp", 6; no proto where it has no name orig,
- *reply		the directions, objects of: src, dst, and sport, dport (ports), type,
- *code, icmpid (ICMP), or srckey, dstkey (GRE); zone, of this direction; packets, bytes
+ *	unseen			true: not heard of, but found by looking at the table again
+ *	family, proto, protonum	"ipv4", "tcp", 6; no proto where it has no name
+ *	orig, reply		the directions, objects of: src, dst, and
+ *				sport, dport (ports), type, code, icmpid (ICMP), or
+ *				srckey, dstkey (GRE); zone, of this direction;
+ *				packets, bytes
  *	state			"ESTABLISHED"; a number where it has no name
  *	status			["seen_reply", "assured", …]; "bit16" without a name
  *	timeout, mark, zone, use, id, secmark	numbers
@@ -33,6 +36,7 @@
  * What the kernel did not send is left out.  Times are seconds since 1970 with nine
  * decimals; counters go up to 2^64 - 1, more than a double holds exactly.
  */
+/* clang-format on */
 #include <netinet/in.h>
 
 #include "json.h"

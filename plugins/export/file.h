@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EXPORT_FILE_H
+#define EXPORT_FILE_H
+/*
+ * Files that are whole or absent: written beside their place, synced, renamed.  Whoever
+ * reads the file sees the old one or the new one, never a part; after a failure it is
+ * the old one, and nothing else is left.
+ */
+#include <stddef.h>
+
+struct output_file;
+
+/*
+ * Begins to write what is to become `path`.  The directory must exist, and be readable
+ * too, to be synced.  If `path` is a symbolic link, the link is replaced, not what it
+ * points to.  Errors, nothing being left behind and `file` being NULL: -EISDIR when
+ * `path` is a directory, -ENOTSUP when it is a device or the like (also by a link),
+ * -ENOENT, -EACCES, -ENOMEM, …
+ */
+int output_file_open(struct output_file **file, const char *path);
+
+/* A ct_text_flush_fn; `file` is a struct output_file.  The first error sticks. */
+int output_file_write(const char *bytes, size_t size, void *file);
+
+/*
+ * Puts it in its place, readable for everybody as far as the umask lets it, and frees
+ * `file`.  Returns 0, or -errno, and then the place is as it was; but where no more
+ * than the directory's sync failed, the new file is there, for as long as the power is.
+ */
+int output_file_commit(struct output_file *file);
+
+/* Forgets what was written, and frees `file`; takes NULL. */
+void output_file_abort(struct output_file *file);
+
+#endif
