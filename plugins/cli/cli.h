@@ -13,7 +13,11 @@
 #include "common/dump.h"
 #include "common/filter.h"
 #include "common/kernel.h"
+#include "common/nat.h"
+#include "common/parse.h"
+#include "common/top.h"
 #include "plugins/export/output.h"
+#include "plugins/export/report.h"
 
 /* Exit statuses; a signal's is 128 + its number. */
 enum {
@@ -35,14 +39,24 @@ enum {
 	CLI_FLUSH = 1 << 7,
 	CLI_EVENTS = 1 << 8,
 	CLI_EXPECT = 1 << 9,
-	CLI_ALL = (1 << 10) - 1,
+	CLI_STATS = 1 << 10,
+	CLI_CENSUS = 1 << 11,
+	CLI_TOP = 1 << 12,
+	CLI_NAT = 1 << 13,
+	CLI_CHECK = 1 << 14,
+	CLI_METRICS = 1 << 15,
+	CLI_ALL = (1 << 16) - 1,
 	/* Commands that make a pass over the table. */
-	CLI_PASSES = CLI_LIST | CLI_XML | CLI_COUNT | CLI_UPDATE | CLI_DELETE,
+	CLI_PASSES = CLI_LIST | CLI_XML | CLI_COUNT | CLI_UPDATE | CLI_DELETE |
+		     CLI_CENSUS | CLI_TOP | CLI_NAT,
+	/* Commands that show numbers, in rows. */
+	CLI_REPORTS = CLI_STATS | CLI_CENSUS | CLI_TOP | CLI_NAT | CLI_CHECK,
 	/* Commands that show something in a format of one's choice. */
 	CLI_SHOWS = CLI_LIST | CLI_GET | CLI_EVENTS | CLI_EXPECT,
 };
 
 #define CLI_NETNS_MAX 256
+#define CLI_PUBLIC_MAX 256
 
 /* The command line, understood. */
 struct cli {
@@ -51,6 +65,9 @@ struct cli {
 	struct ct_filter *filter;
 	const struct output *dialect;
 	const struct output *format;
+	const char *format_word;    /* what was said for --format; NULL: nothing */
+	bool json;                  /* reports: an object a row */
+	bool prometheus;            /* metrics: the older text format */
 	char *netns[CLI_NETNS_MAX]; /* where to work; none: here */
 	size_t netns_count;
 	struct ct_flow set; /* what create and update set, by its `has` */
@@ -62,8 +79,21 @@ struct cli {
 	uint64_t count;      /* events to wait for; 0: no end */
 	uint64_t seconds;    /* to wait for events; 0: no end */
 	uint32_t buffer;
-	uint64_t now;  /* when the program began: ns since 1970 */
-	uint64_t used; /* options that were given: bits of cli_options[] */
+	enum ct_top_by by; /* top: what to tell flows apart by */
+	bool by_bytes;     /* top: rank by bytes instead of flows */
+	uint64_t prefix4;  /* top: bits of addresses that count */
+	uint64_t prefix6;
+	uint64_t capacity;     /* top: keys to remember */
+	uint64_t limit;        /* rows to show */
+	struct ct_range ports; /* nat: the range of translated ports */
+	struct ct_addr_range publics[CLI_PUBLIC_MAX]; /* nat: addresses to watch */
+	size_t public_count;
+	uint64_t every;   /* stats: seconds between reports; 0: one report */
+	uint64_t warning; /* check: percent of the limit */
+	uint64_t critical;
+	const char *path; /* metrics: of the file to write; NULL: stdout */
+	uint64_t now;     /* when the program began: ns since 1970 */
+	uint64_t used;    /* options that were given: bits of cli_options[] */
 };
 
 struct cli_command {
@@ -117,6 +147,19 @@ enum cli_option_index {
 	CLI_BUFFER_SIZE,
 	CLI_RESYNC,
 	CLI_TIMESTAMP,
+	CLI_BY,
+	CLI_ORDER,
+	CLI_LIMIT,
+	CLI_PREFIX4,
+	CLI_PREFIX6,
+	CLI_CAPACITY,
+	CLI_PORTS,
+	CLI_PUBLIC,
+	CLI_EVERY,
+	CLI_WARNING,
+	CLI_CRITICAL,
+	CLI_OUTPUT,
+	CLI_NO_FLOWS,
 	CLI_KERNEL_FILTER,
 	CLI_VERBOSE,
 	CLI_HELP,
@@ -146,6 +189,12 @@ int cli_delete(struct cli *cli);
 int cli_flush(struct cli *cli);
 int cli_events(struct cli *cli);
 int cli_expect(struct cli *cli);
+int cli_stats(struct cli *cli);
+int cli_census(struct cli *cli);
+int cli_top(struct cli *cli);
+int cli_nat(struct cli *cli);
+int cli_check(struct cli *cli);
+int cli_metrics(struct cli *cli);
 
 /* Reads the command line into *cli.  Returns CLI_OK, or CLI_USAGE after saying why. */
 int cli_parse(struct cli *cli, int argc, char **argv);
@@ -182,6 +231,32 @@ int cli_each_netns(struct cli *cli,
  */
 int cli_pass(struct cli *cli, const char *netns, ct_flow_fn flow_fn, void *data,
 	     struct ct_dump_result *result);
+
+/*
+ * Enters `netns` (NULL: stays) for what is read from /proc, and opens ctnetlink there;
+ * *netlink is NULL where that cannot be, which is no failure here.  Returns 0, or
+ * -errno after saying why; then there is nothing to leave.
+ */
+int cli_visit(const char *netns, struct ct_netlink **netlink, int *home);
+void cli_leave(struct ct_netlink *netlink, int home);
+
+/* CLI_OK, or CLI_USAGE after saying that the command takes no conditions. */
+int cli_no_conditions(const struct cli *cli);
+
+/*
+ * Shows the command's report on stdout: `run` puts its rows, for each namespace.  A
+ * title line tells the namespaces apart, where there are any.
+ */
+int cli_report(struct cli *cli, const struct report_column *columns,
+	       int (*run)(struct cli *cli, const char *netns, struct report *report,
+			  void *data),
+	       void *data);
+
+/*
+ * How the command line wants NAT to be looked at, to be freed; NULL after saying that
+ * there is no memory.
+ */
+struct ct_nat *cli_nat_new(const struct cli *cli);
 
 /* What showing something on stdout needs; the commands that do so have one. */
 struct cli_show {

@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "set.h"
+#include "set_report.h"
 
 volatile sig_atomic_t cli_stop;
 
@@ -52,10 +53,36 @@ const struct cli_command cli_commands[] = {
 	  "  conntap expect list\n"
 	  "  conntap expect events --timestamp\n",
 	  cli_expect },
+	{ "stats", "print what the kernel counts, per processor: drops, failures",
+	  "  conntap stats\n"
+	  "  conntap stats --every 1\n",
+	  cli_stats },
+	{ "census", "print how many flows are of which kind, with their bytes",
+	  "  conntap census\n"
+	  "  conntap census --orig-src 192.168.0.0/16\n",
+	  cli_census },
+	{ "top", "print who fills the table: by address, port or pair",
+	  "  conntap top\n"
+	  "  conntap top --by pair --order bytes --prefix4 24 --prefix6 64\n"
+	  "  conntap top --by port --status unreplied\n",
+	  cli_top },
+	{ "nat", "print how many ports of each public address are in use",
+	  "  conntap nat\n"
+	  "  conntap nat --public 203.0.113.5 --ports 1024-32767\n",
+	  cli_nat },
+	{ "check", "print what the kernel, its settings and your rights allow",
+	  "  conntap check\n"
+	  "  conntap check --warning 70 --critical 90 --format json\n",
+	  cli_check },
+	{ "metrics", "print all these numbers for Prometheus and the like",
+	  "  conntap metrics\n"
+	  "  conntap metrics --format prometheus \\\n"
+	  "      --output /var/lib/prometheus/node-exporter/conntap.prom\n",
+	  cli_metrics },
 	{ .name = NULL },
 };
 
-_Static_assert(sizeof(cli_commands) / sizeof(cli_commands[0]) == 11,
+_Static_assert(sizeof(cli_commands) / sizeof(cli_commands[0]) == 17,
 	       "CLI_ALL knows all");
 
 static int
@@ -70,8 +97,9 @@ set_dialect(struct cli *cli, const char *value, struct ct_why *why)
 
 /* clang-format off */
 const struct cli_option cli_options[] = {
-	[CLI_FORMAT] = { "format", 'o', "FORMAT", "text (default), xml, flows, json, save",
-		CLI_SHOWS, cli_set_format },
+	[CLI_FORMAT] = { "format", 'o', "FORMAT", "text (default), xml, flows, json, save; "
+		"for reports text or json; for metrics openmetrics (default) or prometheus",
+		CLI_SHOWS | CLI_REPORTS | CLI_METRICS, cli_set_format },
 	[CLI_DIALECT] = { "dialect", 0, "DIALECT",
 		"conntracks (default), or flows as conntrack(8) has them",
 		CLI_XML, set_dialect },
@@ -126,10 +154,10 @@ const struct cli_option cli_options[] = {
 		"new, update, destroy, of flows; expect, all of expectations (default: "
 		"new,destroy)",
 		CLI_EVENTS, cli_set_event },
-	[CLI_FOR] = { "for", 0, "TIME", "end after this time", CLI_EVENTS | CLI_EXPECT,
-		cli_set_for },
-	[CLI_EVENT_COUNT] = { "count", 0, "N", "end after so many events",
-		CLI_EVENTS | CLI_EXPECT, cli_set_count },
+	[CLI_FOR] = { "for", 0, "TIME", "end after this time",
+		CLI_EVENTS | CLI_EXPECT | CLI_STATS, cli_set_for },
+	[CLI_EVENT_COUNT] = { "count", 0, "N", "end after so many events, or reports",
+		CLI_EVENTS | CLI_EXPECT | CLI_STATS, cli_set_count },
 	[CLI_BUFFER_SIZE] = { "buffer", 0, "BYTES", "of the socket's receive buffer (64Mi)",
 		CLI_EVENTS | CLI_EXPECT, cli_set_buffer },
 	[CLI_RESYNC] = { "resync", 0, NULL,
@@ -137,6 +165,35 @@ const struct cli_option cli_options[] = {
 		CLI_EVENTS, NULL },
 	[CLI_TIMESTAMP] = { "timestamp", 'T', NULL, "begin each line with the time",
 		CLI_EVENTS | CLI_EXPECT, NULL },
+	[CLI_BY] = { "by", 0, "KEY", "source (default), destination, port, pair, "
+		"reply-source, reply-destination", CLI_TOP, cli_set_by },
+	[CLI_ORDER] = { "order", 0, "VALUE", "rank by flows (default) or bytes",
+		CLI_TOP, cli_set_order },
+	[CLI_LIMIT] = { "limit", 'n', "N", "print so many rows, 0 for all (top, nat: 10; "
+		"zones and marks: 20, of metrics 100)",
+		CLI_CENSUS | CLI_TOP | CLI_NAT | CLI_METRICS, cli_set_limit },
+	[CLI_PREFIX4] = { "prefix4", 0, "BITS", "of IPv4 addresses: 24 for networks (32)",
+		CLI_TOP, cli_set_prefix4 },
+	[CLI_PREFIX6] = { "prefix6", 0, "BITS", "of IPv6 addresses: 64 for networks (128)",
+		CLI_TOP, cli_set_prefix6 },
+	[CLI_CAPACITY] = { "capacity", 0, "N", "count so many different ones exactly (65536)",
+		CLI_TOP, cli_set_capacity },
+	[CLI_PORTS] = { "ports", 0, "RANGE", "that the NAT rules use (1024-65535)",
+		CLI_NAT | CLI_METRICS, cli_set_ports },
+	[CLI_PUBLIC] = { "public", 0, "ADDR", "look at this public address, and at the "
+		"gateway's own flows from it, too; again for more (all translated ones)",
+		CLI_NAT | CLI_METRICS, cli_set_public },
+	[CLI_EVERY] = { "every", 0, "TIME", "print what was added, again and again",
+		CLI_STATS, cli_set_every },
+	[CLI_WARNING] = { "warning", 0, "PERCENT", "of the limit (80)",
+		CLI_CHECK, cli_set_warning },
+	[CLI_CRITICAL] = { "critical", 0, "PERCENT", "of the limit (95)",
+		CLI_CHECK, cli_set_critical },
+	[CLI_OUTPUT] = { "output", 0, "FILE", "write this file, whole or not at all",
+		CLI_METRICS, cli_set_output },
+	[CLI_NO_FLOWS] = { "no-flows", 0, NULL,
+		"make no pass over the table: needs no rights, costs nothing",
+		CLI_METRICS, NULL },
 	[CLI_KERNEL_FILTER] = { "kernel-filter", 0, NULL,
 		"let the kernel leave out what it can; on a large table a search that "
 		"matches little delays packets",
@@ -185,6 +242,12 @@ main(int argc, char **argv)
 		.dialect = &output_xml,
 		.format = &output_text,
 		.groups = CT_EVENTS_NEW | CT_EVENTS_DESTROY,
+		.prefix4 = 32,
+		.prefix6 = 128,
+		.capacity = 65536,
+		.ports = { CT_NAT_PORT_LOW, CT_NAT_PORT_HIGH },
+		.warning = 80,
+		.critical = 95,
 	};
 	struct timespec now;
 	int status;

@@ -228,7 +228,7 @@ check_applicable(const struct cli *cli)
 static int
 check_save(const struct cli *cli)
 {
-	if (cli->format != &output_save || !cli->command)
+	if (cli->format != &output_save)
 		return CLI_OK;
 	if (cli->command->run == cli_events || cli->command->run == cli_expect)
 		return usage_error("--format", "save is a format for flows only");
@@ -236,6 +236,40 @@ check_save(const struct cli *cli)
 		return usage_error("--format",
 				   "save is a format for one --netns at a time");
 	return CLI_OK;
+}
+
+static int
+refuse_format(const struct cli *cli, const char *formats)
+{
+	cli_say("--format: %.100s is not a format of %s (%s)", cli->format_word,
+		cli->command->name, formats);
+	return CLI_USAGE;
+}
+
+/* Every kind of command has formats of its own. */
+static int
+take_format(struct cli *cli)
+{
+	const char *word = cli->format_word;
+	unsigned int command;
+
+	if (!cli->command || !word)
+		return CLI_OK;
+	command = 1u << (cli->command - cli_commands);
+	if (command & CLI_REPORTS) {
+		cli->json = ct_same_word(word, "json");
+		if (!cli->json && !ct_same_word(word, "text"))
+			return refuse_format(cli, "text, json");
+	} else if (command & CLI_METRICS) {
+		cli->prometheus = ct_same_word(word, "prometheus");
+		if (!cli->prometheus && !ct_same_word(word, "openmetrics"))
+			return refuse_format(cli, "openmetrics, prometheus");
+	} else {
+		cli->format = output_format(word);
+		if (!cli->format)
+			return refuse_format(cli, "text, xml, flows, json, save");
+	}
+	return check_save(cli);
 }
 
 int
@@ -247,5 +281,5 @@ cli_parse(struct cli *cli, int argc, char **argv)
 		status = find_command(cli, argc, argv);
 	if (status == CLI_OK)
 		status = check_applicable(cli);
-	return status == CLI_OK ? check_save(cli) : status;
+	return status == CLI_OK ? take_format(cli) : status;
 }

@@ -22,7 +22,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 : "${PARTS:=table restore events}"
 FLOOD=$BUILD/tests/flood FLOOR=$BUILD/tests/floor MEASURE=$BUILD/tests/measure
 RUN=$here/run.sh
-export FLOWS ROUNDS BUILD CONNTAP JOBS PARTS FLOOD FLOOR RUN
+SCRIPTS=$here
+export FLOWS ROUNDS BUILD CONNTAP JOBS PARTS FLOOD FLOOR RUN SCRIPTS
 
 sysctl=/proc/sys/net/netfilter
 child='' listener='' # the processes that end when this shell does
@@ -209,6 +210,34 @@ check_readers()
 		"$("$CONNTAP" xml --dialect flows | grep -c '<flow>')"
 }
 
+# The sketch has to keep its promise: for every source that it names, the number that
+# conntrack(8) tells lies between its two bounds.
+check_top()
+{
+	[ -x "$CONNTAP" ] || return 0
+	"$CONNTAP" top --limit 0 --capacity "$1" -o json >"$scratch/top"
+	conntrack -L 2>/dev/null | awk '
+		{ for (i = 4; i <= NF; i++) if ($i ~ /^src=/) { n[substr($i, 5)]++; break } }
+		END { for (i in n) print i, n[i] }' >"$scratch/truth"
+	awk -v what="conntap top --capacity $1" '
+		NR == FNR { truth[$1] = $2; next }
+		{
+			name = high = low = $0
+			gsub(/.*"address":"|".*/, "", name)
+			gsub(/.*"flows":|,.*/, "", high)
+			if (low !~ /at_least/) low = high
+			gsub(/.*"flows_at_least":|,.*/, "", low)
+			n++
+			if (truth[name] + 0 < low + 0 || truth[name] + 0 > high + 0) wrong++
+		}
+		END {
+			printf "%s: %d of %d sources, %d outside their bounds\n", what, n,
+				length(truth), wrong
+			exit wrong > 0 || n == 0
+		}' "$scratch/truth" "$scratch/top" >&2 || unfair=1
+	rm -f "$scratch/top" "$scratch/truth"
+}
+
 print_machine()
 {
 	echo "date      $(date -u '+%Y-%m-%d %H:%M UTC'), load $(cut -d' ' -f1 /proc/loadavg)"
@@ -259,6 +288,9 @@ inside()
 	at_exit clean_up
 	fill_table
 	check_readers
+	check_top 10000
+	check_top 65536
+	check_top $((FLOWS * 2))
 	print_machine
 	for part in table restore events; do
 		case " $PARTS " in
