@@ -17,7 +17,7 @@ my @layers = (
 	[qw(condition condition_kinds condition_addr condition_number condition_state
 	    condition_tag filter)],
 	[qw(change change_expect events kernel stats probe)],
-	[qw(metric)],
+	[qw(metric metric_put)],
 	[qw(conntap)],
 );
 my %faces = (
