@@ -36,7 +36,7 @@ CORE := $(call objects,common/*.c)
 SHARED_CORE := $(CORE:$(BUILD)/%=$(BUILD)/shared/%)
 SHARED := libconntap.so.$(VERSION)
 SONAME := libconntap.so.$(firstword $(subst ., ,$(VERSION)))
-INTERNAL := common/walk.h common/condition_kinds.h common/metric_put.h
+INTERNAL := common/hash.h common/walk.h common/condition_kinds.h common/metric_put.h
 HEADERS := $(filter-out $(INTERNAL),$(wildcard common/*.h))
 EXAMPLES := $(patsubst contrib/%.c,$(BUILD)/%,$(wildcard contrib/examples/*.c))
 EXPORT := $(call objects,plugins/export/*.c)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+
 #define SIZE_MIN 64
 /* Marks an empty slot: no flow is there without having been counted. */
 #define IS_EMPTY(slot) ((slot)->tally.flows == 0)
@@ -24,7 +26,7 @@ ct_tally_add(struct ct_tally *tally, const struct ct_tally *more)
 void
 ct_bins_init(struct ct_bins *bins, uint32_t limit)
 {
-	*bins = (struct ct_bins){ .limit = limit };
+	*bins = (struct ct_bins){ .limit = limit, .seed = ct_hash_seed() };
 }
 
 void
@@ -48,11 +50,11 @@ ct_bins_clear(struct ct_bins *bins)
 static struct ct_bin *
 find(const struct ct_bins *bins, uint64_t key)
 {
-	uint64_t mixed = (key ^ key >> 32) * 0x9e3779b97f4a7c15;
-	uint32_t at = (uint32_t)(mixed >> 32) & (bins->size - 1);
+	uint32_t mask = bins->size - 1;
+	uint32_t at = (uint32_t)ct_hash(bins->seed, &key, sizeof(key)) & mask;
 
 	while (!IS_EMPTY(&bins->slots[at]) && bins->slots[at].key != key)
-		at = (at + 1) & (bins->size - 1);
+		at = (at + 1) & mask;
 	return &bins->slots[at];
 }
 

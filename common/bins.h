@@ -28,6 +28,7 @@ struct ct_bins {
 	uint32_t size;  /* of slots; a power of two, or 0 */
 	uint32_t count; /* of bins */
 	uint32_t limit;
+	uint64_t seed;          /* of the hash */
 	struct ct_bin *last;    /* the one that was asked for last */
 	struct ct_tally others; /* of the keys that came when there were `limit` bins */
 };

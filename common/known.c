@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+
 #define SLOTS_MIN 1024 /* a power of two, as every size of the table */
 
 /* Hashed and compared as bytes, so it has no padding. */
@@ -25,6 +27,7 @@ struct ct_known {
 	size_t size;
 	size_t count;
 	uint32_t round;
+	uint64_t seed;
 };
 
 _Static_assert(sizeof(struct key) == sizeof(struct ct_tuple) + sizeof(uint32_t),
@@ -38,6 +41,7 @@ ct_known_new(void)
 	if (!known)
 		return NULL;
 	known->round = 1;
+	known->seed = ct_hash_seed();
 	known->size = SLOTS_MIN;
 	known->slots = calloc(known->size, sizeof(*known->slots));
 	if (!known->slots) {
@@ -72,29 +76,17 @@ key_of(const struct ct_flow *flow)
 	return key;
 }
 
-/* Multiply and mix, 8 bytes at a time: peers choose tuples, but not their order here.
- */
 static size_t
-hash(const struct key *key)
+home_of(const struct ct_known *known, const struct key *key)
 {
-	const char *at = (const char *)key;
-	uint64_t sum = 0x9e3779b97f4a7c15, word;
-
-	for (size_t i = 0; i + sizeof(word) <= sizeof(*key); i += sizeof(word)) {
-		memcpy(&word, at + i, sizeof(word));
-		sum = (sum ^ word) * 0xff51afd7ed558ccd;
-		sum ^= sum >> 32;
-	}
-	memcpy(&word, at + sizeof(*key) - sizeof(word), sizeof(word));
-	sum = (sum ^ word) * 0xc4ceb9fe1a85ec53;
-	return (size_t)(sum ^ sum >> 29);
+	return ct_hash(known->seed, key, sizeof(*key)) & (known->size - 1);
 }
 
 /* The key's slot, or the empty one where it belongs. */
 static struct slot *
 find(const struct ct_known *known, const struct key *key)
 {
-	size_t at = hash(key) & (known->size - 1);
+	size_t at = home_of(known, key);
 
 	while (known->slots[at].round &&
 	       memcmp(&known->slots[at].key, key, sizeof(*key)) != 0)
@@ -150,7 +142,7 @@ empty(struct ct_known *known, size_t hole)
 		at = (at + 1) & mask;
 		if (!known->slots[at].round)
 			break;
-		home = hash(&known->slots[at].key) & mask;
+		home = home_of(known, &known->slots[at].key);
 		if (((at - home) & mask) < ((at - hole) & mask))
 			continue;
 		known->slots[hole] = known->slots[at];

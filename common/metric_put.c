@@ -25,7 +25,7 @@ put(const struct metric_walk *walk, uint64_t value, const char *first,
 }
 
 int
-metric_put_info(const struct metric_walk *walk, int which)
+ct_metric_put_info(const struct metric_walk *walk, int which)
 {
 	struct utsname name;
 
@@ -37,7 +37,7 @@ metric_put_info(const struct metric_walk *walk, int which)
 
 /* `which` is one of CT_KERNEL_*. */
 int
-metric_put_kernel(const struct metric_walk *walk, int which)
+ct_metric_put_kernel(const struct metric_walk *walk, int which)
 {
 	const struct ct_kernel *kernel = walk->from->source->kernel;
 	uint32_t value;
@@ -48,7 +48,7 @@ metric_put_kernel(const struct metric_walk *walk, int which)
 }
 
 int
-metric_put_stat(const struct metric_walk *walk, int which)
+ct_metric_put_stat(const struct metric_walk *walk, int which)
 {
 	const struct ct_stats *stats = walk->from->source->stats;
 	char cpu[16];
@@ -65,7 +65,7 @@ metric_put_stat(const struct metric_walk *walk, int which)
 
 /* `which` is a METRIC_PASS(). */
 int
-metric_put_pass(const struct metric_walk *walk, int which)
+ct_metric_put_pass(const struct metric_walk *walk, int which)
 {
 	const struct ct_pass_report *pass = walk->from->source->pass;
 	uint64_t value;
@@ -145,7 +145,7 @@ is_odd(unsigned int proto, int family)
 }
 
 int
-metric_put_protos(const struct metric_walk *walk, int field)
+ct_metric_put_protos(const struct metric_walk *walk, int field)
 {
 	const struct ct_summary *summary = walk->from->summary;
 	int status = 0;
@@ -160,7 +160,7 @@ metric_put_protos(const struct metric_walk *walk, int field)
 }
 
 int
-metric_put_unreplied(const struct metric_walk *walk, int field)
+ct_metric_put_unreplied(const struct metric_walk *walk, int field)
 {
 	const struct ct_summary *summary = walk->from->summary;
 	char buffer[4];
@@ -175,7 +175,7 @@ metric_put_unreplied(const struct metric_walk *walk, int field)
 }
 
 int
-metric_put_states(const struct metric_walk *walk, int field)
+ct_metric_put_states(const struct metric_walk *walk, int field)
 {
 	const struct ct_summary *summary = walk->from->summary;
 	int status = 0;
@@ -194,7 +194,7 @@ metric_put_states(const struct metric_walk *walk, int field)
 }
 
 int
-metric_put_status(const struct metric_walk *walk, int field)
+ct_metric_put_status(const struct metric_walk *walk, int field)
 {
 	const struct ct_summary *summary = walk->from->summary;
 	int status = 0;
@@ -209,7 +209,7 @@ metric_put_status(const struct metric_walk *walk, int field)
 }
 
 int
-metric_put_zones(const struct metric_walk *walk, int field)
+ct_metric_put_zones(const struct metric_walk *walk, int field)
 {
 	const struct metric_prepared *from = walk->from;
 	char label[16];
@@ -225,7 +225,7 @@ metric_put_zones(const struct metric_walk *walk, int field)
 }
 
 int
-metric_put_marks(const struct metric_walk *walk, int field)
+ct_metric_put_marks(const struct metric_walk *walk, int field)
 {
 	const struct metric_prepared *from = walk->from;
 	char label[16];
@@ -257,7 +257,7 @@ nat_value(const struct ct_nat_pool *pool, int which)
 }
 
 int
-metric_put_nat(const struct metric_walk *walk, int which)
+ct_metric_put_nat(const struct metric_walk *walk, int which)
 {
 	int status = 0;
 
@@ -277,7 +277,7 @@ metric_put_nat(const struct metric_walk *walk, int which)
 }
 
 int
-metric_put_nat_ignored(const struct metric_walk *walk, int which)
+ct_metric_put_nat_ignored(const struct metric_walk *walk, int which)
 {
 	const struct ct_nat *nat = walk->from->source->nat;
 

@@ -46,14 +46,14 @@ enum { METRIC_NAT_FLOWS, METRIC_NAT_PORTS, METRIC_NAT_REMOTE, METRIC_NAT_RANGE }
  */
 typedef int metric_put_fn(const struct metric_walk *walk, int which);
 
-metric_put_fn metric_put_info;
-metric_put_fn metric_put_kernel; /* CT_KERNEL_* */
-metric_put_fn metric_put_stat;   /* enum ct_stat */
-metric_put_fn metric_put_pass;   /* METRIC_PASS() */
+metric_put_fn ct_metric_put_info;
+metric_put_fn ct_metric_put_kernel; /* CT_KERNEL_* */
+metric_put_fn ct_metric_put_stat;   /* enum ct_stat */
+metric_put_fn ct_metric_put_pass;   /* METRIC_PASS() */
 /* METRIC_FLOWS, METRIC_BYTES or METRIC_PACKETS: */
-metric_put_fn metric_put_protos, metric_put_unreplied, metric_put_states,
-	metric_put_status, metric_put_zones, metric_put_marks;
-metric_put_fn metric_put_nat; /* METRIC_NAT_* */
-metric_put_fn metric_put_nat_ignored;
+metric_put_fn ct_metric_put_protos, ct_metric_put_unreplied, ct_metric_put_states,
+	ct_metric_put_status, ct_metric_put_zones, ct_metric_put_marks;
+metric_put_fn ct_metric_put_nat; /* METRIC_NAT_* */
+metric_put_fn ct_metric_put_nat_ignored;
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "hash.h"
 #include "top.h"
 
 #define PORTS 65536
@@ -29,6 +30,7 @@ struct ct_nat {
 	struct ports **used;        /* beside each pool */
 	uint16_t *slots;            /* places in `pools`, or NOBODY */
 	size_t count;
+	uint64_t seed; /* of the hash */
 	struct ct_top *remotes;
 	struct ct_top_key *watched; /* family and address; none: all translated ones */
 	size_t watched_count;
@@ -55,6 +57,7 @@ ct_nat_new(void)
 	if (!nat)
 		return NULL;
 	nat->pools = calloc(CT_NAT_POOLS, sizeof(*nat->pools));
+	nat->seed = ct_hash_seed();
 	nat->sorted = calloc(CT_NAT_POOLS, sizeof(*nat->sorted));
 	nat->used = calloc(CT_NAT_POOLS, sizeof(struct ports *));
 	nat->slots = malloc(SLOTS * sizeof(*nat->slots));
@@ -180,22 +183,25 @@ is_pool_of(const struct ct_nat_pool *pool, const struct ct_tuple *reply, uint16_
 	       memcmp(&pool->addr, &reply->dst, sizeof(pool->addr)) == 0;
 }
 
+/* A pool's first slot. */
 static uint32_t
-hash(const struct ct_tuple *reply, uint16_t zone)
+home_of(const struct ct_nat *nat, const struct ct_tuple *reply, uint16_t zone)
 {
-	uint64_t sum = (uint64_t)zone << 8 | reply->proto, half[2];
+	const struct ct_top_key key = {
+		.addr = { reply->dst },
+		.zone = zone,
+		.family = reply->family,
+		.proto = reply->proto,
+	};
 
-	memcpy(half, &reply->dst, sizeof(half));
-	sum = (sum ^ half[0]) * 0xff51afd7ed558ccd;
-	sum = (sum ^ sum >> 32 ^ half[1]) * 0xc4ceb9fe1a85ec53;
-	return (uint32_t)(sum >> 32) & (SLOTS - 1);
+	return (uint32_t)ct_hash(nat->seed, &key, sizeof(key)) & (SLOTS - 1);
 }
 
 /* Where the flow's pool is named, or will be. */
 static uint16_t *
 find(const struct ct_nat *nat, const struct ct_tuple *reply, uint16_t zone)
 {
-	uint32_t at = hash(reply, zone);
+	uint32_t at = home_of(nat, reply, zone);
 
 	while (nat->slots[at] != NOBODY &&
 	       !is_pool_of(&nat->pools[nat->slots[at]], reply, zone))

@@ -8,8 +8,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
+
+#include "hash.h"
 
 #define NOBODY UINT32_MAX
 
@@ -22,7 +23,7 @@ struct ct_top {
 	uint32_t count;
 	uint32_t mask; /* of slots */
 	bool heaped;
-	uint64_t seed; /* of the hash: peers choose keys, but not where they go */
+	uint64_t seed;
 	uint64_t evictions;
 	uint64_t total;
 };
@@ -56,8 +57,7 @@ ct_top_new(size_t capacity)
 	if (!top)
 		return NULL;
 	top->capacity = (uint32_t)capacity;
-	if (getrandom(&top->seed, sizeof(top->seed), GRND_NONBLOCK) < 0)
-		top->seed = (uintptr_t)top;
+	top->seed = ct_hash_seed();
 	top->mask = slots_for(capacity) - 1;
 	top->entries = calloc(capacity, sizeof(*top->entries));
 	top->heap = calloc(capacity, sizeof(*top->heap));
@@ -94,24 +94,16 @@ ct_top_clear(struct ct_top *top)
 }
 
 static uint32_t
-hash(const struct ct_top *top, const struct ct_top_key *key)
+home_of(const struct ct_top *top, const struct ct_top_key *key)
 {
-	const char *at = (const char *)key;
-	uint64_t sum = top->seed, word;
-
-	for (size_t i = 0; i < sizeof(*key); i += sizeof(word)) {
-		memcpy(&word, at + i, sizeof(word));
-		sum = (sum ^ word) * 0xff51afd7ed558ccd;
-		sum ^= sum >> 32;
-	}
-	return (uint32_t)(sum ^ sum >> 29);
+	return (uint32_t)ct_hash(top->seed, key, sizeof(*key)) & top->mask;
 }
 
 /* The slot that names the key's entry, or the empty one where it belongs. */
 static uint32_t
 find(const struct ct_top *top, const struct ct_top_key *key)
 {
-	uint32_t at = hash(top, key) & top->mask;
+	uint32_t at = home_of(top, key);
 
 	while (top->slots[at] != NOBODY &&
 	       memcmp(&top->entries[top->slots[at]].key, key, sizeof(*key)) != 0)
@@ -131,7 +123,7 @@ empty(struct ct_top *top, uint32_t hole)
 		at = (at + 1) & top->mask;
 		if (top->slots[at] == NOBODY)
 			break;
-		home = hash(top, &top->entries[top->slots[at]].key) & top->mask;
+		home = home_of(top, &top->entries[top->slots[at]].key);
 		if (((at - home) & top->mask) < ((at - hole) & top->mask))
 			continue;
 		top->slots[hole] = top->slots[at];
