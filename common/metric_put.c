@@ -263,12 +263,9 @@ ct_metric_put_nat(const struct metric_walk *walk, int which)
 
 	for (size_t i = 0; status == 0 && i < walk->from->pool_count; i++) {
 		const struct ct_nat_pool *pool = &walk->from->pools[i];
-		char addr[64], zone[8], buffer[4];
-		struct ct_text text;
+		char addr[CT_ADDR_STRING], zone[8], buffer[4];
 
-		ct_text_init(&text, addr, sizeof(addr) - 1, NULL, NULL);
-		ct_text_addr(&text, pool->family, &pool->addr);
-		*text.at = '\0';
+		ct_addr_string(addr, pool->family, &pool->addr);
 		snprintf(zone, sizeof(zone), "%u", pool->zone);
 		status = put(walk, nat_value(pool, which), addr,
 			     proto_label(pool->proto, buffer), zone);

@@ -239,6 +239,16 @@ ct_text_addr(struct ct_text *text, uint8_t family, const struct ct_addr *addr)
 }
 
 void
+ct_addr_string(char buffer[CT_ADDR_STRING], uint8_t family, const struct ct_addr *addr)
+{
+	struct ct_text text;
+
+	ct_text_init(&text, buffer, CT_ADDR_STRING - 1, NULL, NULL);
+	ct_text_addr(&text, family, addr);
+	*text.at = '\0';
+}
+
+void
 ct_text_xml(struct ct_text *text, const char *string)
 {
 	for (; *string; string++) {

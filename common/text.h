@@ -50,6 +50,11 @@ void ct_text_padded(struct ct_text *text, uint64_t number, unsigned int count);
 void ct_text_hex(struct ct_text *text, uint64_t number);
 void ct_text_addr(struct ct_text *text, uint8_t family, const struct ct_addr *addr);
 
+/* An address by itself: the buffer is big enough for any. */
+#define CT_ADDR_STRING 64
+void ct_addr_string(char buffer[CT_ADDR_STRING], uint8_t family,
+		    const struct ct_addr *addr);
+
 /*
  * Text for XML, in content and in attribute values: escapes what has to be, and
  * writes what is not printable ASCII as '?'.
