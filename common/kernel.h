@@ -24,7 +24,7 @@ enum {
 struct ct_kernel {
 	uint32_t has;   /* CT_KERNEL_*: what could be read */
 	uint32_t count; /* flows of this network namespace */
-	uint32_t max;   /* of all namespaces together; 0: no limit */
+	uint32_t max;   /* the same for each namespace by itself; 0: no limit */
 	uint32_t buckets;
 	uint32_t acct;      /* nf_conntrack_acct: are new flows' bytes counted? */
 	uint32_t timestamp; /* nf_conntrack_timestamp */

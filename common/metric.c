@@ -26,7 +26,7 @@ static const struct row rows[] = {
 
 	{ { "entries", NULL, "Flows in the table, by the kernel's own count",
 	    { NULL }, CT_GAUGE, 0 }, ct_metric_put_kernel, CT_KERNEL_COUNT },
-	{ { "entries_limit", NULL, "Flows that all network namespaces may have together, "
+	{ { "entries_limit", NULL, "Flows that a network namespace may have, "
 	    "nf_conntrack_max; 0 is no limit",
 	    { NULL }, CT_GAUGE, 0 }, ct_metric_put_kernel, CT_KERNEL_MAX },
 	{ { "buckets", NULL, "Size of the hash table, which all network namespaces share",
@@ -141,6 +141,8 @@ prepare(struct metric_prepared *prepared, const struct ct_metric_source *source)
 	prepared->source = source;
 	if (source->nat)
 		prepared->pools = ct_nat_list(source->nat, &prepared->pool_count);
+	if (source->bins && prepared->pool_count > source->bins)
+		prepared->pool_count = source->bins;
 	if (!census)
 		return 0;
 	prepared->summary = malloc(sizeof(*prepared->summary));

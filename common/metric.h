@@ -48,7 +48,7 @@ struct ct_metric_source {
 	const struct ct_pass_report *pass;
 	/*
 	 * So many zones and marks (0: all), those with most flows; the rest is one,
-	 * "other".
+	 * "other".  So many public addresses, those that run out first.
 	 */
 	size_t bins;
 };

@@ -28,45 +28,44 @@ struct source {
 };
 
 /*
- * PROC_FILE's "searched" and "delete_list" became "clashres" and "chainlength", which
- * count other things: so columns go by their names, and old names are not known here.
+ * What they mean since Linux 4.9; before, `found` and `insert` counted every packet's
+ * lookup and flow.  PROC_FILE's "searched" and "delete_list" became "clashres" and
+ * "chainlength", which count other things: so columns go by their names, and old names
+ * are not known here.
  */
+/* clang-format off */
 static const struct source sources[] = {
 	[CT_STAT_FOUND] = { "found", "found", CTA_STATS_FOUND,
-			    "Lookups that found another flow with the same tuple" },
+		"Ports that NAT found taken, so that it tried another" },
 	[CT_STAT_INVALID] = { "invalid", "invalid", CTA_STATS_INVALID,
-			      "Packets that no flow could be made of" },
+		"Packets that fit no flow, or not the state of theirs" },
 	[CT_STAT_INSERT] = { "insert", "insert", CTA_STATS_INSERT,
-			     "Flows inserted by request, not by a packet (all, before "
-			     "Linux 2.6.39)" },
+		"Flows inserted by request, not by a packet" },
 	[CT_STAT_INSERT_FAILED] = { "insert_failed", "insert_failed",
-				    CTA_STATS_INSERT_FAILED,
-				    "Flows that were not inserted as their tuple was "
-				    "taken" },
+		CTA_STATS_INSERT_FAILED,
+		"Flows that were not inserted as their tuple was taken" },
 	[CT_STAT_DROP] = { "drop", "drop", CTA_STATS_DROP,
-			   "Packets dropped because no flow could be made: table "
-			   "full, or a lost race" },
+		"Packets dropped: table full, NAT out of ports, or a lost race" },
 	[CT_STAT_EARLY_DROP] = { "early_drop", "early_drop", CTA_STATS_EARLY_DROP,
-				 "Flows evicted to make room for new ones" },
+		"Flows evicted to make room for new ones" },
 	[CT_STAT_ERROR] = { "error", "icmp_error", CTA_STATS_ERROR,
-			    "Packets refused as malformed" },
+		"ICMP packets refused as malformed" },
 	[CT_STAT_SEARCH_RESTART] = { "search_restart", "search_restart",
-				     CTA_STATS_SEARCH_RESTART,
-				     "Lookups begun again as the table was in "
-				     "motion" },
+		CTA_STATS_SEARCH_RESTART,
+		"Lookups begun again as the table was in motion" },
 	[CT_STAT_CLASH_RESOLVE] = { "clash_resolve", "clashres", ATTR_CLASH_RESOLVE,
-				    "Races for one tuple that were settled without a "
-				    "loss" },
-	[CT_STAT_CHAIN_TOOLONG] = { "chain_toolong", "chainlength", ATTR_CHAIN_TOOLONG,
-				    "Flows refused as their hash bucket was too "
-				    "long" },
+		"Races for one tuple that were settled without a loss" },
+	[CT_STAT_CHAIN_TOOLONG] = { "chain_toolong", "chainlength",
+		ATTR_CHAIN_TOOLONG,
+		"Flows refused as their hash bucket was too long" },
 	[CT_STAT_EXPECT_NEW] = { "expect_new", "expect_new", CTA_STATS_EXP_NEW,
-				 "Flows begun that a helper had expected" },
+		"Flows begun that a helper had expected" },
 	[CT_STAT_EXPECT_CREATE] = { "expect_create", "expect_create",
-				    CTA_STATS_EXP_CREATE, "Expectations created" },
+		CTA_STATS_EXP_CREATE, "Expectations created" },
 	[CT_STAT_EXPECT_DELETE] = { "expect_delete", "expect_delete",
-				    CTA_STATS_EXP_DELETE, "Expectations deleted" },
+		CTA_STATS_EXP_DELETE, "Expectations deleted" },
 };
+/* clang-format on */
 
 _Static_assert(sizeof(sources) / sizeof(sources[0]) == CT_STATS, "a row for each");
 

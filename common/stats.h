@@ -15,12 +15,12 @@
 
 enum ct_stat {
 	CT_STAT_FOUND,   /* a packet's flow was found although it had just begun */
-	CT_STAT_INVALID, /* packets that conntrack could make nothing of */
+	CT_STAT_INVALID, /* packets that fit no flow, or not its state */
 	CT_STAT_INSERT,  /* flows inserted by request, not by a packet */
 	CT_STAT_INSERT_FAILED,  /* flows that did not get in: their tuple was taken */
-	CT_STAT_DROP,           /* packets dropped: the table was full, or no memory */
+	CT_STAT_DROP,           /* packets dropped: table full, no port, a lost race */
 	CT_STAT_EARLY_DROP,     /* flows evicted to make room for new ones */
-	CT_STAT_ERROR,          /* packets refused as malformed */
+	CT_STAT_ERROR,          /* ICMP packets refused as malformed */
 	CT_STAT_SEARCH_RESTART, /* lookups that began again: the table was in motion */
 	CT_STAT_CLASH_RESOLVE,  /* insertions that lost a race and were put right */
 	CT_STAT_CHAIN_TOOLONG,  /* insertions refused: too many flows in one bucket */

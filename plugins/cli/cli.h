@@ -51,6 +51,8 @@ enum {
 		     CLI_CENSUS | CLI_TOP | CLI_NAT,
 	/* Commands that show numbers, in rows. */
 	CLI_REPORTS = CLI_STATS | CLI_CENSUS | CLI_TOP | CLI_NAT | CLI_CHECK,
+	/* Commands about the table as a whole. */
+	CLI_NO_CONDITIONS = CLI_STATS | CLI_CHECK | CLI_METRICS,
 	/* Commands that show something in a format of one's choice. */
 	CLI_SHOWS = CLI_LIST | CLI_GET | CLI_EVENTS | CLI_EXPECT,
 };

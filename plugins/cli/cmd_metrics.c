@@ -147,7 +147,9 @@ write_file(const struct cli *cli, const struct gathering *gathering, char *buffe
 			error = output_file_commit(file);
 	}
 	if (error) {
-		cli_say("--output %s: %s", cli->path, strerror(-error));
+		cli_say("--output %s: %s", cli->path,
+			error == -ELOOP ? "is a symbolic link, name what it points to"
+					: strerror(-error));
 		return CLI_FAILED;
 	}
 	return cli_stop ? cli_stopped() : CLI_OK;

@@ -47,15 +47,18 @@ put_gauge(struct report *report, const struct watch *watch,
 }
 
 static void
-put_gauges(struct report *report, const struct watch *watch,
+put_gauges(const struct cli *cli, struct report *report, const struct watch *watch,
 	   const struct ct_kernel *kernel)
 {
 	put_gauge(report, watch, kernel, CT_KERNEL_COUNT, "entries",
 		  "Flows in the table");
-	put_gauge(report, watch, kernel, CT_KERNEL_MAX, "entries_limit",
-		  "Flows that all namespaces may have together; 0 is no limit");
 	put_gauge(report, watch, kernel, CT_KERNEL_EXPECTS, "expectations",
 		  "Flows that helpers expect");
+	/* On and on, only what moves is of interest. */
+	if (cli->every && !cli_used(cli, CLI_VERBOSE) && !cli->json)
+		return;
+	put_gauge(report, watch, kernel, CT_KERNEL_MAX, "entries_limit",
+		  "Flows that a namespace may have; 0 is no limit");
 	put_gauge(report, watch, kernel, CT_KERNEL_EXPECT_MAX, "expectations_limit",
 		  "Expectations that there may be");
 }
@@ -67,7 +70,6 @@ put_counter(const struct cli *cli, struct report *report, const struct watch *wa
 	uint64_t sum = ct_stats_sum(&space->stats, stat);
 	uint64_t added = sum - space->before[stat];
 
-	/* On and on, only what moves is of interest. */
 	if (!(space->stats.has >> stat & 1) ||
 	    (cli->every && !added && !cli_used(cli, CLI_VERBOSE) && !cli->json))
 		return;
@@ -105,7 +107,7 @@ show_stats(struct cli *cli, const char *netns, struct report *report, void *data
 		return cli_failed("cannot read the kernel's statistics", error);
 	if (cli->every)
 		report_set_time(report, watch->time);
-	put_gauges(report, watch, &kernel);
+	put_gauges(cli, report, watch, &kernel);
 	for (enum ct_stat stat = 0; stat < CT_STATS; stat++) {
 		put_counter(cli, report, watch, space, stat);
 		space->before[stat] = ct_stats_sum(&space->stats, stat);

@@ -135,11 +135,11 @@ put_notes(const struct sampling *sampling, struct report *report, size_t shown,
 	uint64_t error = ct_top_total(top) / sampling->cli->capacity;
 
 	if (ct_top_is_exact(top))
-		report_note(report, "%zu of %zu, of %llu flows", shown, count,
+		report_note(report, "%zu of %zu; %llu flows in all", shown, count,
 			    (unsigned long long)sampling->flows);
 	else
 		report_note(report,
-			    "%zu, of %llu flows; more than %llu different ones, so "
+			    "%zu; %llu flows in all; more than %llu different ones, so "
 			    "a number may be too high by up to %llu (--capacity)",
 			    shown, (unsigned long long)sampling->flows,
 			    (unsigned long long)sampling->cli->capacity,

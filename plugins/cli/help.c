@@ -88,8 +88,8 @@ static void
 print_program(void)
 {
 	printf("Usage: conntap COMMAND [OPTION…] [CONDITION…]\n\n"
-	       "Looks at the connections that the Linux kernel tracks, and deletes "
-	       "them.\n\n"
+	       "Looks at the connections that the Linux kernel tracks, follows and "
+	       "changes them.\n\n"
 	       "Commands:\n");
 	for (int i = 0; cli_commands[i].name; i++)
 		printf("  %-10s%s\n", cli_commands[i].name, cli_commands[i].summary);
@@ -105,13 +105,18 @@ print_program(void)
 void
 cli_help(const struct cli_command *command)
 {
+	bool takes_conditions;
+
 	if (!command) {
 		print_program();
 		return;
 	}
-	printf("Usage: conntap %s [OPTION…] [CONDITION…]\n\n%c%s.\n\nOptions:\n",
-	       command->name, command->summary[0] - 'a' + 'A', command->summary + 1);
+	takes_conditions = !(1u << (command - cli_commands) & CLI_NO_CONDITIONS);
+	printf("Usage: conntap %s [OPTION…]%s\n\n%c%s.\n\nOptions:\n", command->name,
+	       takes_conditions ? " [CONDITION…]" : "", command->summary[0] - 'a' + 'A',
+	       command->summary + 1);
 	print_options(command);
 	printf("\nExamples:\n%s", command->examples);
-	print_conditions();
+	if (takes_conditions)
+		print_conditions();
 }

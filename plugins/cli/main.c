@@ -97,8 +97,8 @@ set_dialect(struct cli *cli, const char *value, struct ct_why *why)
 
 /* clang-format off */
 const struct cli_option cli_options[] = {
-	[CLI_FORMAT] = { "format", 'o', "FORMAT", "text (default), xml, flows, json, save; "
-		"for reports text or json; for metrics openmetrics (default) or prometheus",
+	[CLI_FORMAT] = { "format", 'o', "FORMAT", "text (default) or json; of flows also "
+		"xml, flows, save; of metrics openmetrics (default) or prometheus",
 		CLI_SHOWS | CLI_REPORTS | CLI_METRICS, cli_set_format },
 	[CLI_DIALECT] = { "dialect", 0, "DIALECT",
 		"conntracks (default), or flows as conntrack(8) has them",
@@ -169,7 +169,7 @@ const struct cli_option cli_options[] = {
 		"reply-source, reply-destination", CLI_TOP, cli_set_by },
 	[CLI_ORDER] = { "order", 0, "VALUE", "rank by flows (default) or bytes",
 		CLI_TOP, cli_set_order },
-	[CLI_LIMIT] = { "limit", 'n', "N", "print so many rows, 0 for all (top, nat: 10; "
+	[CLI_LIMIT] = { "limit", 0, "N", "print so many rows, 0 for all (top, nat: 10; "
 		"zones and marks: 20, of metrics 100)",
 		CLI_CENSUS | CLI_TOP | CLI_NAT | CLI_METRICS, cli_set_limit },
 	[CLI_PREFIX4] = { "prefix4", 0, "BITS", "of IPv4 addresses: 24 for networks (32)",

@@ -35,8 +35,8 @@ name_in(const char *path)
 }
 
 /*
- * Whoever names a directory or a device, be it by a link as /dev/stdout is one, does
- * not want to have it replaced.
+ * Whoever names a directory or a device does not want to have it replaced, nor a link:
+ * it may be /dev/stdout.
  */
 static int
 check_target(const char *path)
@@ -51,8 +51,10 @@ check_target(const char *path)
 	if (strlen(path) >= PATH_MAX || strlen(name) > NAME_MAX)
 		return -ENAMETOOLONG;
 	/* Whether the directory can be used is found out soon. */
-	if (stat(path, &status) < 0 || S_ISREG(status.st_mode))
+	if (lstat(path, &status) < 0 || S_ISREG(status.st_mode))
 		return 0;
+	if (S_ISLNK(status.st_mode))
+		return -ELOOP;
 	return S_ISDIR(status.st_mode) ? -EISDIR : -ENOTSUP;
 }
 

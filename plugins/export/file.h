@@ -12,10 +12,9 @@ struct output_file;
 
 /*
  * Begins to write what is to become `path`.  The directory must exist, and be readable
- * too, to be synced.  If `path` is a symbolic link, the link is replaced, not what it
- * points to.  Errors, nothing being left behind and `file` being NULL: -EISDIR when
- * `path` is a directory, -ENOTSUP when it is a device or the like (also by a link),
- * -ENOENT, -EACCES, -ENOMEM, …
+ * too, to be synced.  Errors, nothing being left behind and `file` being NULL: -EISDIR
+ * when `path` is a directory, -ELOOP when it is a symbolic link, -ENOTSUP when it is a
+ * device or the like; -ENOENT, -EACCES, -ENOMEM, …
  */
 int output_file_open(struct output_file **file, const char *path);
 
