@@ -301,14 +301,25 @@ offer_remote(struct ct_nat *nat, const struct ct_top_entry *entry)
 	uint16_t place = *find(nat, &reply, entry->key.zone);
 	struct ct_nat_pool *pool = place == NOBODY ? NULL : &nat->sorted[place];
 
-	if (!pool || pool->remote_ports)
+	if (!pool || pool->remote_known)
 		return;
+	pool->remote_known = true;
 	pool->remote = entry->key.addr[1];
 	pool->remote_port = entry->key.port;
 	/* A remote has each port once, so it is no more than there are. */
 	pool->remote_ports = least(entry->value, pool->ports);
 	pool->remote_excess =
 		pool->remote_ports - least(entry->value - entry->excess, pool->ports);
+}
+
+/* A remote that the sketch had no place for is not busier than its lightest one. */
+static void
+bound_remote(struct ct_nat_pool *pool, uint64_t lightest)
+{
+	if (pool->remote_known)
+		return;
+	pool->remote_ports = least(lightest, pool->ports);
+	pool->remote_excess = pool->remote_ports - 1;
 }
 
 static int
@@ -339,6 +350,8 @@ ct_nat_list(struct ct_nat *nat, size_t *count)
 	memcpy(nat->sorted, nat->pools, nat->count * sizeof(*nat->sorted));
 	for (size_t i = 0; i < remotes; i++)
 		offer_remote(nat, &entries[i]);
+	for (size_t i = 0; i < nat->count; i++)
+		bound_remote(&nat->sorted[i], entries[remotes - 1].value);
 	qsort(nat->sorted, nat->count, sizeof(*nat->sorted), compare);
 	*count = nat->count;
 	return nat->sorted;

@@ -27,6 +27,7 @@ struct ct_nat_pool {
 	uint64_t flows;
 	uint32_t range;        /* how many ports one remote can use */
 	uint32_t ports;        /* different ones in use (ids, for ICMP) */
+	bool remote_known;     /* else there are too many to tell which it is */
 	struct ct_addr remote; /* the busiest remote */
 	uint16_t remote_port;
 	uint32_t remote_ports;  /* in use to that one; at most this many */

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "walk.h"
+
 #define PROC_FILE "/proc/net/stat/nf_conntrack"
 /* Linux 5.9 and 5.15: younger than some headers that this is built with. */
 #define ATTR_CLASH_RESOLVE 14
@@ -114,7 +116,7 @@ count_on(struct ct_stats_cpu *cpu, enum ct_stat stat, uint32_t now)
 {
 	uint32_t step = now - cpu->last[stat];
 
-	if (now < cpu->last[stat] && step > UINT32_MAX / 2)
+	if (now < cpu->last[stat] && step > UINT32_C(1) << 31)
 		step = now;
 	cpu->value[stat] += step;
 	cpu->last[stat] = now;
@@ -132,49 +134,61 @@ stat_of(uint16_t attribute, bool expect)
 	return NONE;
 }
 
-struct reading {
-	struct ct_stats *stats;
-	struct ct_stats_cpu *cpu; /* NULL: only look whether all is well */
-	bool expect;
-};
-
+/* Without `cpu`, only looks whether all is well. */
 static int
-take_attribute(const struct nlattr *attr, void *data)
+decode_attributes(struct ct_stats *stats, struct ct_stats_cpu *cpu,
+		  const uint8_t *payload, size_t size, bool expect)
 {
-	struct reading *reading = data;
-	enum ct_stat stat = stat_of(mnl_attr_get_type(attr), reading->expect);
+	struct walk w = walk_start(payload, size);
 
-	if (stat == NONE)
-		return MNL_CB_OK;
-	if (mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
-		return MNL_CB_ERROR;
-	if (reading->cpu) {
-		count_on(reading->cpu, stat, ntohl(mnl_attr_get_u32(attr)));
-		reading->stats->has |= 1u << stat;
+	while (walk_next(&w)) {
+		enum ct_stat stat = stat_of((uint16_t)w.type, expect);
+		uint32_t value;
+
+		if (stat == NONE || !take_be32(&w, &value) || !cpu)
+			continue;
+		count_on(cpu, stat, value);
+		stats->has |= 1u << stat;
 	}
-	return MNL_CB_OK;
+	return w.error;
+}
+
+/* The kernel sends both as the flows' subsystem; the type tells them apart. */
+static bool
+is_stats(const struct nlmsghdr *header, bool *expect)
+{
+	unsigned int subsystem = header->nlmsg_type >> 8;
+	unsigned int type = header->nlmsg_type & 0xff;
+
+	*expect = type == IPCTNL_MSG_EXP_GET_STATS_CPU;
+	return (subsystem == NFNL_SUBSYS_CTNETLINK ||
+		subsystem == NFNL_SUBSYS_CTNETLINK_EXP) &&
+	       (*expect || type == IPCTNL_MSG_CT_GET_STATS_CPU);
 }
 
 int
 ct_stats_decode(struct ct_stats *stats, const void *message, size_t size)
 {
-	const struct nlmsghdr *header = message;
-	const struct nfgenmsg *payload;
-	struct reading reading = { .stats = stats };
+	const size_t head = NLMSG_HDRLEN + sizeof(struct nfgenmsg);
+	const uint8_t *bytes = message;
+	struct nlmsghdr header;
+	struct nfgenmsg payload;
+	struct ct_stats_cpu *cpu;
+	bool expect;
 
-	if (size < NLMSG_HDRLEN + sizeof(*payload) || header->nlmsg_len > size ||
-	    header->nlmsg_len < NLMSG_HDRLEN + sizeof(*payload))
+	if (size < head)
 		return -EBADMSG;
-	/* The kernel sends both as the flows' subsystem; the type tells them apart. */
-	reading.expect = (header->nlmsg_type & 0xff) == IPCTNL_MSG_EXP_GET_STATS_CPU;
-	if (mnl_attr_parse(header, sizeof(*payload), take_attribute, &reading) < 0)
+	memcpy(&header, bytes, sizeof(header));
+	memcpy(&payload, bytes + NLMSG_HDRLEN, sizeof(payload));
+	if (header.nlmsg_len > size || header.nlmsg_len < head ||
+	    !is_stats(&header, &expect))
 		return -EBADMSG;
-	payload = mnl_nlmsg_get_payload(header);
-	reading.cpu = cpu_of(stats, ntohs(payload->res_id));
-	if (!reading.cpu)
-		return -ENOMEM;
-	mnl_attr_parse(header, sizeof(*payload), take_attribute, &reading);
-	return 0;
+	bytes += head;
+	size = header.nlmsg_len - head;
+	if (decode_attributes(stats, NULL, bytes, size, expect) < 0)
+		return -EBADMSG;
+	cpu = cpu_of(stats, ntohs(payload.res_id));
+	return cpu ? decode_attributes(stats, cpu, bytes, size, expect) : -ENOMEM;
 }
 
 static int
@@ -200,12 +214,15 @@ read_netlink(struct ct_stats *stats, struct ct_netlink *netlink)
 	return ct_netlink_ask(netlink, request, take_message, stats);
 }
 
-/* Reads the line of titles into `columns`.  Returns how many there are. */
+/*
+ * Reads the line of titles into `columns`.  Returns how many there are; 0 where none is
+ * known.
+ */
 static size_t
 parse_titles(const char *line, size_t length, enum ct_stat columns[COLUMNS_MAX])
 {
 	const char *end = line + length;
-	size_t count = 0;
+	size_t count = 0, known = 0;
 
 	while (line < end && count < COLUMNS_MAX) {
 		size_t space = strspn(line, " \t");
@@ -220,10 +237,11 @@ parse_titles(const char *line, size_t length, enum ct_stat columns[COLUMNS_MAX])
 			if (strlen(sources[stat].column) == word &&
 			    memcmp(sources[stat].column, line, word) == 0)
 				columns[count] = stat;
+		known += columns[count] != NONE;
 		count++;
 		line += word;
 	}
-	return count;
+	return known ? count : 0;
 }
 
 /* A processor's line of hexadecimal numbers. */

@@ -14,7 +14,7 @@
 #include "netlink.h"
 
 enum ct_stat {
-	CT_STAT_FOUND,   /* a packet's flow was found although it had just begun */
+	CT_STAT_FOUND,   /* ports that NAT found taken */
 	CT_STAT_INVALID, /* packets that fit no flow, or not its state */
 	CT_STAT_INSERT,  /* flows inserted by request, not by a packet */
 	CT_STAT_INSERT_FAILED,  /* flows that did not get in: their tuple was taken */

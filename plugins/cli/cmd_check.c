@@ -55,7 +55,7 @@ check_put(struct check *check, const char *name, enum check_level level,
 	check->count[level]++;
 }
 
-/* "2 warnings, 3 notes" */
+/* "2 warnings, 3 notes": the first line, for some monitoring shows no more. */
 static void
 put_summary(const struct check *check)
 {
@@ -70,7 +70,7 @@ put_summary(const struct check *check)
 				used ? ", " : "", check->count[level],
 				level_names[level],
 				check->count[level] == 1 ? "" : plurals[level]);
-	report_note(check->report, "%s", used ? line : "All is well");
+	report_title(check->report, "%s", used ? line : "All is well");
 }
 
 /* Names are short, paths are not; what is cut is an advice only. */

@@ -53,8 +53,11 @@ put_pool(struct report *report, const struct ct_nat_pool *pool)
 		report_none(report);
 	report_number(report, pool->flows);
 	report_number(report, pool->ports);
-	report_addr(report, pool->family, &pool->remote, 128);
-	if (icmp)
+	if (pool->remote_known)
+		report_addr(report, pool->family, &pool->remote, 128);
+	else
+		report_none(report);
+	if (icmp || !pool->remote_known)
 		report_none(report);
 	else
 		report_number(report, pool->remote_port);

@@ -38,7 +38,8 @@ struct report {
 	const char *netns;
 	const char *time;
 	struct strings cells;
-	struct strings notes;
+	struct strings lines_above;
+	struct strings lines_below;
 	bool json;
 	unsigned int at;    /* the column of the next cell */
 	unsigned int count; /* of columns */
@@ -72,7 +73,8 @@ report_free(struct report *report)
 	if (!report)
 		return;
 	free(report->cells.bytes);
-	free(report->notes.bytes);
+	free(report->lines_above.bytes);
+	free(report->lines_below.bytes);
 	free(report);
 }
 
@@ -291,29 +293,43 @@ report_end_row(struct report *report)
 	report->cells.used = 0;
 }
 
-void
-report_note(struct report *report, const char *format, ...)
+static void
+put_line(struct report *report, struct strings *lines, const char *format,
+	 va_list arguments)
 {
-	va_list arguments;
+	va_list again;
 	char *room;
 	int length;
 
 	if (report->json || report->text->error)
 		return;
+	va_copy(again, arguments);
+	length = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	room = length < 0 ? NULL : reserve(lines, (size_t)length);
+	if (room)
+		vsnprintf(room, (size_t)length + 1, format, arguments);
+	else
+		fail(report->text, length < 0 ? -EOVERFLOW : -ENOMEM);
+}
+
+void
+report_title(struct report *report, const char *format, ...)
+{
+	va_list arguments;
+
 	va_start(arguments, format);
-	length = vsnprintf(NULL, 0, format, arguments);
+	put_line(report, &report->lines_above, format, arguments);
 	va_end(arguments);
-	if (length < 0) {
-		fail(report->text, -EOVERFLOW);
-		return;
-	}
-	room = reserve(&report->notes, (size_t)length);
-	if (!room) {
-		fail(report->text, -ENOMEM);
-		return;
-	}
+}
+
+void
+report_note(struct report *report, const char *format, ...)
+{
+	va_list arguments;
+
 	va_start(arguments, format);
-	vsnprintf(room, (size_t)length + 1, format, arguments);
+	put_line(report, &report->lines_below, format, arguments);
 	va_end(arguments);
 }
 
@@ -384,16 +400,16 @@ put_row(const struct report *report, const char *cell)
 }
 
 static void
-put_notes(const struct report *report)
+put_lines(const struct report *report, const struct strings *lines)
 {
-	const char *note = report->notes.bytes;
+	const char *line = lines->bytes;
 
-	while (note < report->notes.bytes + report->notes.used) {
+	while (lines->used > 0 && line < lines->bytes + lines->used) {
 		size_t blanks = 0;
 
-		put_printable(report->text, note, &blanks);
+		put_printable(report->text, line, &blanks);
 		ct_text_char(report->text, '\n');
-		note += strlen(note) + 1;
+		line += strlen(line) + 1;
 	}
 }
 
@@ -406,11 +422,11 @@ report_end(struct report *report)
 	/* After an error, rows may be incomplete. */
 	if (report->json || report->text->error)
 		return;
+	put_lines(report, &report->lines_above);
 	if (has_columns(report)) {
 		put_titles(report);
 		while (cell < report->cells.bytes + report->cells.used)
 			cell = put_row(report, cell);
 	}
-	if (report->notes.used > 0)
-		put_notes(report);
+	put_lines(report, &report->lines_below);
 }

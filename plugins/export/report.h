@@ -65,7 +65,9 @@ void report_number(struct report *report, uint64_t number);
 void report_none(struct report *report);
 void report_end_row(struct report *report);
 
-/* A line below the table, for people: JSON has none. */
+/* A line above the table, and one below it, for people: JSON has none. */
+void report_title(struct report *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 void report_note(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
