@@ -15,7 +15,7 @@
 #include "walk.h"
 
 #define PROC_FILE "/proc/net/stat/nf_conntrack"
-/* Linux 5.9 and 5.15: younger than some headers that this is built with. */
+/* Linux 5.10 and 5.15: younger than some headers that this is built with. */
 #define ATTR_CLASH_RESOLVE 14
 #define ATTR_CHAIN_TOOLONG 15
 

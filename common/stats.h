@@ -14,9 +14,9 @@
 #include "netlink.h"
 
 enum ct_stat {
-	CT_STAT_FOUND,   /* ports that NAT found taken */
-	CT_STAT_INVALID, /* packets that fit no flow, or not its state */
-	CT_STAT_INSERT,  /* flows inserted by request, not by a packet */
+	CT_STAT_FOUND,          /* ports that NAT found taken */
+	CT_STAT_INVALID,        /* packets that fit no flow, or not its state */
+	CT_STAT_INSERT,         /* flows inserted by request, not by a packet */
 	CT_STAT_INSERT_FAILED,  /* flows that did not get in: their tuple was taken */
 	CT_STAT_DROP,           /* packets dropped: table full, no port, a lost race */
 	CT_STAT_EARLY_DROP,     /* flows evicted to make room for new ones */
@@ -62,7 +62,8 @@ int ct_stats_read(struct ct_stats *stats, struct ct_netlink *netlink);
 /*
  * The two sources by themselves, pure functions for ct_stats_read() and tests: one
  * message of IPCTNL_MSG_CT_GET_STATS_CPU or IPCTNL_MSG_EXP_GET_STATS_CPU, its header
- * included, and the text of /proc/net/stat/nf_conntrack.
+ * included, and the text of /proc/net/stat/nf_conntrack, whose lines have no numbers:
+ * they are taken for processors 0, 1, 2 …
  * Return 0, -EBADMSG for what is none, or -ENOMEM.
  */
 int ct_stats_decode(struct ct_stats *stats, const void *message, size_t size);

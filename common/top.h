@@ -33,7 +33,7 @@ struct ct_top_entry {
 	struct ct_top_key key;
 	uint64_t value;  /* at most this much */
 	uint64_t excess; /* and at least value - excess */
-	uint64_t beside; /* what was counted beside; less than the truth if excess */
+	uint64_t beside; /* at least so much was counted beside; all of it if exact */
 };
 
 struct ct_top;

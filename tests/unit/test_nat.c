@@ -135,6 +135,7 @@ check_pool(const struct ct_nat_pool *pool, const struct ct_flow *flows, size_t c
 	assert_int_equal(pool->ports, ports);
 	assert_int_equal(pool->remote_ports, most);
 	assert_int_equal(pool->remote_excess, 0);
+	assert_true(pool->remote_known);
 	assert_int_equal(named, most);
 }
 
@@ -693,14 +694,17 @@ struct crowd {
 static void
 add_crowd(struct ct_nat *nat, struct crowd *crowd)
 {
-	struct ct_flow flow = numbered(2, 2000, 5);
+	struct ct_flow flow;
 
-	add(nat, &flow);
+	for (uint32_t i = 0; i < 8; i++) {
+		flow = numbered(2, (uint16_t)(2000 + i), 5 + i / 2);
+		add(nat, &flow);
+	}
 	for (crowd->first = 0; crowd->first < 300; crowd->first++) {
 		flow = numbered(1, (uint16_t)(1024 + crowd->first), 1);
 		add(nat, &flow);
 	}
-	for (crowd->others = 0; crowd->others < 2 * CT_NAT_REMOTES; crowd->others++) {
+	for (crowd->others = 0; crowd->others < 4 * CT_NAT_REMOTES; crowd->others++) {
 		uint16_t port = (uint16_t)(1024 + crowd->others % 60000);
 
 		flow = numbered(0, port, 100 + crowd->others);
@@ -739,6 +743,7 @@ check_bounds(const struct ct_nat_pool *pool, uint32_t remote, uint32_t truth)
 
 	assert_memory_equal(&pool->remote, &flow.reply.src, sizeof(pool->remote));
 	assert_int_equal(pool->remote_port, 443);
+	assert_true(pool->remote_known);
 	assert_in_range(truth, pool->remote_ports - pool->remote_excess,
 			pool->remote_ports);
 	assert_true(pool->remote_ports <= pool->ports);
@@ -780,10 +785,14 @@ forgotten_remote(void **unused)
 	add_crowd(nat, &crowd);
 	pool = *pool_numbered(nat, 2);
 	ct_nat_free(nat);
-	assert_int_equal(pool.flows, 1);
-	assert_int_equal(pool.ports, 1);
-	assert_true(pool.remote_ports >= 1);
-	assert_true(pool.remote_ports - pool.remote_excess <= 1);
+	assert_int_equal(pool.flows, 8);
+	assert_int_equal(pool.ports, 8);
+	assert_false(pool.remote_known);
+	/* Each has two; and what has no place has not more than an even share. */
+	assert_in_range(pool.remote_ports, 2,
+			(crowd.busy + crowd.others + crowd.first + crowd.last + 8) /
+				CT_NAT_REMOTES);
+	assert_in_range(pool.remote_ports - pool.remote_excess, 0, 2);
 }
 
 /* A count that is only an estimate is never more than the ports that there are. */
