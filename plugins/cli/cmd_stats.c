@@ -120,10 +120,13 @@ static int
 make_columns(struct watch *watch, const struct cli *cli)
 {
 	struct ct_stats stats = { 0 };
+	struct ct_netlink *netlink = NULL;
 	struct report_column *at;
 
+	if (ct_netlink_open(&netlink, NULL) < 0)
+		netlink = NULL;
 	/* The processors are the same in every namespace. */
-	if (!cli->every && ct_stats_read(&stats, NULL) == 0 &&
+	if (!cli->every && ct_stats_read(&stats, netlink) == 0 &&
 	    (cli->json || cli_used(cli, CLI_VERBOSE) || stats.count <= CPUS_SHOWN))
 		watch->cpus = stats.count;
 	watch->titles = calloc(watch->cpus + 1, sizeof(*watch->titles));
@@ -141,6 +144,7 @@ make_columns(struct watch *watch, const struct cli *cli)
 		*at = (struct report_column){ "meaning", REPORT_TEXT };
 	}
 	ct_stats_done(&stats);
+	ct_netlink_free(netlink);
 	return watch->titles && watch->columns ? CLI_OK
 					       : cli_failed("cannot start", -ENOMEM);
 }
@@ -179,28 +183,39 @@ set_time(const struct cli *cli, struct watch *watch)
 	return cli_written(fflush(stdout) == 0 ? 0 : -errno);
 }
 
-/* Periods do not drift: each begins a whole number of them after the first. */
+/* Sleeps until then; false when a signal asks for the end. */
+static bool
+sleep_until(const struct timespec *then)
+{
+	while (!cli_stop &&
+	       clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, then, NULL) == EINTR)
+		;
+	return !cli_stop;
+}
+
+/*
+ * Periods do not drift: each begins a whole number of them after the first.  What
+ * cannot be read in one namespace does not keep the others from being shown.
+ */
 static int
 follow(struct cli *cli, struct watch *watch)
 {
 	struct timespec next;
 	uint64_t reports = 0, seconds = 0;
-	int status = cli_each_netns(cli, look, watch);
+	int status = cli_each_netns(cli, look, watch), result = status;
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
-	while (status == CLI_OK && !(cli->count && reports >= cli->count) &&
+	while (result <= CLI_FAILED && !(cli->count && reports >= cli->count) &&
 	       !(cli->seconds && seconds + cli->every > cli->seconds)) {
 		next.tv_sec += (time_t)cli->every;
 		seconds += cli->every;
-		while (!cli_stop && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
-						    &next, NULL) == EINTR)
-			;
-		if (cli_stop)
+		if (!sleep_until(&next))
 			return cli_stopped();
 		watch->current = 0;
-		status = set_time(cli, watch);
-		if (status == CLI_OK)
-			status = cli_report(cli, watch->columns, show_stats, watch);
+		result = set_time(cli, watch);
+		if (result == CLI_OK)
+			result = cli_report(cli, watch->columns, show_stats, watch);
+		status = result > status ? result : status;
 		reports++;
 	}
 	return status;

@@ -25,6 +25,9 @@ add_netns(const char *name, void *data)
 {
 	struct cli *cli = data;
 
+	for (size_t i = 0; i < cli->netns_count; i++)
+		if (strcmp(cli->netns[i], name) == 0)
+			return 0;
 	if (cli->netns_count == CLI_NETNS_MAX)
 		return -E2BIG;
 	cli->netns[cli->netns_count] = strdup(name);

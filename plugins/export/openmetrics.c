@@ -60,18 +60,63 @@ announce(struct page *page, const struct ct_metric *metric)
 		put_line(page, "# UNIT ", metric, metric->unit);
 }
 
+/* How many bytes the character at `at` has in UTF-8; 0: it is none. */
+static unsigned int
+utf8_length(const char *at)
+{
+	const unsigned char *byte = (const unsigned char *)at;
+	unsigned int length = byte[0] < 0x80   ? 1
+			      : byte[0] < 0xc2 ? 0
+			      : byte[0] < 0xe0 ? 2
+			      : byte[0] < 0xf0 ? 3
+			      : byte[0] < 0xf5 ? 4
+					       : 0;
+
+	for (unsigned int i = 1; i < length; i++)
+		if ((byte[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, a surrogate, beyond the last one. */
+	if ((byte[0] == 0xe0 && byte[1] < 0xa0) ||
+	    (byte[0] == 0xed && byte[1] > 0x9f) ||
+	    (byte[0] == 0xf0 && byte[1] < 0x90) || (byte[0] == 0xf4 && byte[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+/* The document is UTF-8; a name may be anything, and is then taken for Latin 1. */
+static bool
+is_utf8(const char *string)
+{
+	while (*string) {
+		unsigned int length = utf8_length(string);
+
+		if (length == 0)
+			return false;
+		string += length;
+	}
+	return true;
+}
+
 /* `sep` is what goes before the next label, and begins as '{'. */
 static void
 put_label(const struct page *page, char *sep, const char *name, const char *value)
 {
+	bool utf8 = is_utf8(value);
+
 	ct_text_char(page->text, *sep);
 	*sep = ',';
 	ct_text_str(page->text, name);
 	ct_text_str(page->text, "=\"");
 	for (; *value; value++) {
-		if (*value == '\\' || *value == '"' || *value == '\n')
+		unsigned char byte = (unsigned char)*value;
+
+		if (byte == '\\' || byte == '"' || byte == '\n')
 			ct_text_char(page->text, '\\');
-		ct_text_char(page->text, *value == '\n' ? 'n' : *value);
+		if (byte >= 0x80 && !utf8) {
+			ct_text_char(page->text, (char)(0xc0 | byte >> 6));
+			byte = 0x80 | (byte & 0x3f);
+		}
+		ct_text_char(page->text, byte == '\n' ? 'n' : (char)byte);
 	}
 	ct_text_char(page->text, '"');
 }

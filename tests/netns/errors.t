@@ -37,7 +37,7 @@ my $time = 'is not a time (seconds, or like 90s, 5m, 1h30m)';
 my $missing = 'a value is missing (see conntap --help)';
 my $no_option = 'no such option, or short for several (see conntap --help)';
 my $commands = 'list, xml, count, get, create, update, delete, flush, events, '
-	. 'expect (see conntap --help)';
+	. 'expect, stats, census, top, nat, check, metrics (see conntap --help)';
 my $no_command = "is not a command; say one of $commands";
 my $extra = 'one word too many (conditions begin with --)';
 
