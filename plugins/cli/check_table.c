@@ -150,7 +150,8 @@ check_drop(struct check *check, enum ct_stat stat, const char *why, const char *
 void
 check_drops(struct check *check)
 {
-	check_drop(check, CT_STAT_DROP, "the table was full, or races were lost; still",
+	check_drop(check, CT_STAT_DROP,
+		   "the table was full, NAT had no port, or races were lost; still",
 		   "stats --every 1");
 	check_drop(check, CT_STAT_EARLY_DROP, "the table was full; of whose flows",
 		   "top");

@@ -37,6 +37,10 @@ show conntap list --any-nat
 show conntap list --family ipv4 --proto tcp,sctp --state ESTABLISHED --status not-nat
 show conntap xml --zone 5
 show conntap xml --proto sctp --dialect flows
+show conntap census
+show conntap top --by pair
+show conntap nat
+show conntap check || : # its status tells of this machine, not of this script
 show conntap delete --state SYN_SENT --dry-run
 show conntap delete --state SYN_SENT
 show conntap delete --state SYN_SENT
