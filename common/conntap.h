@@ -41,8 +41,13 @@
  *
  * What helps to handle them: filter.h chooses flows by the conditions of condition.h,
  * which take a user's words; parse.h reads such words, text.h writes text quickly,
- * label.h names labels, kernel.h tells how full the table is, and netns.h visits other
- * network namespaces.  netlink.h, encode.h and decode.h are for requests of your own.
+ * label.h names labels, and netns.h visits other network namespaces.  netlink.h,
+ * encode.h and decode.h are for requests of your own.
+ *
+ * And what gives numbers: kernel.h tells how full the table is, stats.h what the kernel
+ * has counted, census.h what the table is made of, top.h who fills it, nat.h which
+ * public addresses run out of ports; metric.h walks over all of these.  probe.h tells
+ * which filters the kernel has.
  *
  * The loop is yours.  One subscription carries flows and expectations; poll its
  * descriptor along with whatever else you wait for, and take a step when it is
