@@ -254,6 +254,9 @@ int cli_report(struct cli *cli, const struct report_column *columns,
 			  void *data),
 	       void *data);
 
+/* For a column of percent: `part` of `all` in thousandths of a percent. */
+uint64_t cli_share(uint64_t part, uint64_t all);
+
 /*
  * How the command line wants NAT to be looked at, to be freed; NULL after saying that
  * there is no memory.

@@ -28,13 +28,6 @@ struct showing {
 	const struct ct_summary *summary;
 };
 
-/* Parts of a thousandth of a percent. */
-static uint64_t
-share_of(uint64_t part, uint64_t all)
-{
-	return all ? (uint64_t)((double)part / (double)all * 100000 + 0.5) : 0;
-}
-
 static void
 put_row(const struct showing *showing, const char *by, const char *key,
 	const struct ct_tally *tally)
@@ -50,7 +43,7 @@ put_row(const struct showing *showing, const char *by, const char *key,
 	else
 		report_none(report);
 	report_number(report, tally->flows);
-	report_number(report, share_of(tally->flows, showing->summary->all.flows));
+	report_number(report, cli_share(tally->flows, showing->summary->all.flows));
 	if (tally->accounted) {
 		report_number(report, sum[CT_ORIG].packets + sum[CT_REPLY].packets);
 		report_number(report, sum[CT_ORIG].bytes + sum[CT_REPLY].bytes);

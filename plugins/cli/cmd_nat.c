@@ -67,9 +67,7 @@ put_pool(struct report *report, const struct ct_nat_pool *pool)
 	else
 		report_none(report);
 	report_number(report, pool->range);
-	report_number(report,
-		      ((uint64_t)pool->remote_ports * 100000 + pool->range / 2) /
-			      pool->range);
+	report_number(report, cli_share(pool->remote_ports, pool->range));
 	report_end_row(report);
 }
 

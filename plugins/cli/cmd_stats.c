@@ -25,7 +25,8 @@ struct watch {
 	size_t cpus;    /* columns of the report */
 	char (*titles)[CPU_TITLE];
 	struct report_column *columns;
-	char time[32]; /* of the report, with --every */
+	char time[32];   /* of the report, with --every */
+	size_t readable; /* namespaces, of the present round */
 };
 
 static void
@@ -105,6 +106,7 @@ show_stats(struct cli *cli, const char *netns, struct report *report, void *data
 	cli_leave(netlink, home);
 	if (error)
 		return cli_failed("cannot read the kernel's statistics", error);
+	watch->readable++;
 	if (cli->every)
 		report_set_time(report, watch->time);
 	put_gauges(cli, report, watch, &kernel);
@@ -165,6 +167,7 @@ look(struct cli *cli, const char *netns, void *data)
 	cli_leave(netlink, home);
 	for (enum ct_stat stat = 0; stat < CT_STATS; stat++)
 		space->before[stat] = ct_stats_sum(&space->stats, stat);
+	watch->readable += error == 0;
 	return error ? cli_failed("cannot read the kernel's statistics", error)
 		     : CLI_OK;
 }
@@ -194,8 +197,8 @@ sleep_until(const struct timespec *then)
 }
 
 /*
- * Periods do not drift: each begins a whole number of them after the first.  What
- * cannot be read in one namespace does not keep the others from being shown.
+ * Periods do not drift: each begins a whole number of them after the first.  It goes on
+ * for as long as one of the namespaces can be read.
  */
 static int
 follow(struct cli *cli, struct watch *watch)
@@ -205,13 +208,14 @@ follow(struct cli *cli, struct watch *watch)
 	int status = cli_each_netns(cli, look, watch), result = status;
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
-	while (result <= CLI_FAILED && !(cli->count && reports >= cli->count) &&
+	while (result <= CLI_FAILED && watch->readable > 0 &&
+	       !(cli->count && reports >= cli->count) &&
 	       !(cli->seconds && seconds + cli->every > cli->seconds)) {
 		next.tv_sec += (time_t)cli->every;
 		seconds += cli->every;
 		if (!sleep_until(&next))
 			return cli_stopped();
-		watch->current = 0;
+		watch->current = watch->readable = 0;
 		result = set_time(cli, watch);
 		if (result == CLI_OK)
 			result = cli_report(cli, watch->columns, show_stats, watch);

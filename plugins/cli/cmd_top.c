@@ -99,6 +99,24 @@ put_beside(struct report *report, uint64_t value, bool whole)
 	}
 }
 
+/* Flows without counters are not flows of 0 bytes. */
+static void
+put_bytes(const struct sampling *sampling, struct report *report,
+	  const struct ct_top_entry *entry)
+{
+	bool exact = ct_top_is_exact(sampling->top);
+	uint64_t bytes = sampling->cli->by_bytes ? entry->value : entry->beside;
+
+	if (bytes == 0 && sampling->accounted < sampling->flows) {
+		report_none(report);
+		report_none(report);
+	} else if (sampling->cli->by_bytes) {
+		put_bounds(report, entry->value, entry->excess, exact);
+	} else {
+		put_beside(report, entry->beside, exact);
+	}
+}
+
 static void
 put_entry(const struct sampling *sampling, struct report *report,
 	  const struct ct_top_entry *entry)
@@ -108,22 +126,15 @@ put_entry(const struct sampling *sampling, struct report *report,
 	uint64_t total = ct_top_total(sampling->top);
 
 	put_key(cli, report, &entry->key);
-	if (cli->by_bytes) {
+	if (cli->by_bytes)
 		put_beside(report, entry->beside, exact);
+	else
 		put_bounds(report, entry->value, entry->excess, exact);
-	} else {
-		put_bounds(report, entry->value, entry->excess, exact);
-		if (sampling->accounted) {
-			put_beside(report, entry->beside, exact);
-		} else {
-			report_none(report);
-			report_none(report);
-		}
-	}
-	report_number(
-		report,
-		total ? (uint64_t)((double)entry->value / (double)total * 100000 + 0.5)
-		      : 0);
+	put_bytes(sampling, report, entry);
+	if (total)
+		report_number(report, cli_share(entry->value, total));
+	else
+		report_none(report);
 	report_end_row(report);
 }
 

@@ -40,6 +40,12 @@ cli_no_conditions(const struct cli *cli)
 	return CLI_USAGE;
 }
 
+uint64_t
+cli_share(uint64_t part, uint64_t all)
+{
+	return all ? (uint64_t)((double)part / (double)all * 100000 + 0.5) : 0;
+}
+
 struct reporting {
 	struct ct_text text;
 	const struct report_column *columns;

@@ -688,7 +688,7 @@ sub check_every {
 		}
 		is($total, 500, "every, $name: all of it");
 		my @shown = map { $name ne 'text' ? \@all :
-			['entries', 'expectations', $_->{insert} ? 'insert' : ()] } @reports;
+			[@gauges[0, 1], $_->{insert} ? 'insert' : ()] } @reports;
 		is_deeply([map { [sort keys %$_] } @reports],
 			[map { [sort @$_] } @shown],
 			"every, $name: " . ($name eq 'text' ? 'what moves' : 'all'));
