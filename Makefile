@@ -10,6 +10,10 @@ INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 SCHEMADIR ?= $(DATADIR)/conntap/schema
+# The faces for other hosts: auto is yes where the host's headers are there.
+WITH_COLLECTD ?= auto
+COLLECTD_CPPFLAGS ?= -isystem /usr/include/collectd
+COLLECTD_PLUGINDIR ?= /usr/lib/collectd
 BUILD ?= build
 PKG_CONFIG ?= pkg-config
 INSTALL ?= install
@@ -41,6 +45,11 @@ HEADERS := $(filter-out $(INTERNAL),$(wildcard common/*.h))
 EXAMPLES := $(patsubst contrib/%.c,$(BUILD)/%,$(wildcard contrib/examples/*.c))
 EXPORT := $(call objects,plugins/export/*.c)
 CLI := $(call objects,plugins/cli/*.c)
+COLLECTD := $(call objects,plugins/collectd/*.c)
+ifeq ($(WITH_COLLECTD),auto)
+WITH_COLLECTD := $(if $(wildcard /usr/include/collectd/core/daemon/plugin.h),yes,no)
+endif
+MODULES := $(if $(filter yes,$(WITH_COLLECTD)),$(BUILD)/collectd/conntap.so)
 SCHEMAS := $(wildcard plugins/export/*.rng)
 SOURCES := $(wildcard common/*.[ch] plugins/*/*.[ch] tests/*/*.[ch] contrib/*/*.c)
 
@@ -51,7 +60,7 @@ RING_UNIT := $(UNIT) tests/layers.t
 RING_NETNS := $(wildcard tests/netns/*.t)
 
 .PHONY: all
-all: $(BUILD)/conntap $(BUILD)/$(SHARED)
+all: $(BUILD)/conntap $(BUILD)/$(SHARED) $(MODULES)
 
 .PHONY: help
 help:
@@ -80,6 +89,14 @@ $(BUILD)/$(SHARED): $(SHARED_CORE) common/libconntap.map
 
 $(BUILD)/conntap: $(CLI) $(EXPORT) $(BUILD)/libconntap.a
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+# collectd loads it and looks for one symbol; the core inside is nobody else's business.
+$(COLLECTD): ALL_CPPFLAGS += -DHAVE_CONFIG_H $(COLLECTD_CPPFLAGS)
+$(COLLECTD): ALL_CFLAGS += -fPIC
+$(BUILD)/collectd/conntap.so: $(COLLECTD) $(SHARED_CORE) plugins/collectd/conntap.map
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -o $@ $(COLLECTD) $(SHARED_CORE) \
+		-Wl,--version-script,plugins/collectd/conntap.map $(ALL_LDLIBS)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -121,9 +138,11 @@ $(sort $(LAB) $(BENCH)):
 deps:
 	@./deps.sh
 
-# make reads what it builds with only after deps.sh has installed it.
+# make reads what it builds with only after deps.sh has installed it.  Prometheus's
+# programs are not to be installed, as they would start; tests can do without them.
 .PHONY: check
 check: deps
+	-@tests/netns/get-prometheus.sh '$(BUILD)/prometheus'
 	@$(MAKE) --no-print-directory run-tests RING='$(RING_UNIT) $(RING_NETNS)'
 
 .PHONY: check-unit
@@ -182,6 +201,19 @@ install: all
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/conntap.pc
 	chmod 0644 $(DESTDIR)$(LIBDIR)/pkgconfig/conntap.pc
 
+ifneq ($(MODULES),)
+install: install-collectd
+uninstall: uninstall-collectd
+endif
+
+.PHONY: install-collectd uninstall-collectd
+install-collectd: $(MODULES)
+	$(INSTALL) -d $(DESTDIR)$(COLLECTD_PLUGINDIR)
+	$(INSTALL) -m 0644 $(BUILD)/collectd/conntap.so $(DESTDIR)$(COLLECTD_PLUGINDIR)/conntap.so
+
+uninstall-collectd:
+	$(RM) $(DESTDIR)$(COLLECTD_PLUGINDIR)/conntap.so
+
 .PHONY: uninstall
 uninstall:
 	$(RM) $(DESTDIR)$(SBINDIR)/conntap $(DESTDIR)$(MANDIR)/man1/conntap.1
@@ -205,5 +237,5 @@ lint:
 clean:
 	$(RM) -r $(BUILD) $(BUILD)-*
 
--include $(patsubst %.o,%.d,$(CORE) $(SHARED_CORE) $(EXPORT) $(CLI))
+-include $(patsubst %.o,%.d,$(CORE) $(SHARED_CORE) $(EXPORT) $(CLI) $(COLLECTD))
 -include $(wildcard $(BUILD)/tests/*/*.d)

@@ -23,6 +23,7 @@ my @layers = (
 my %faces = (
 	export => [],
 	cli => ['export'],
+	collectd => [],
 );
 
 my %layer;

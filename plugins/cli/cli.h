@@ -94,6 +94,7 @@ struct cli {
 	uint64_t warning; /* check: percent of the limit */
 	uint64_t critical;
 	const char *path; /* metrics: of the file to write; NULL: stdout */
+	bool unwritten;   /* a report could not be written */
 	uint64_t now;     /* when the program began: ns since 1970 */
 	uint64_t used;    /* options that were given: bits of cli_options[] */
 };
@@ -247,7 +248,8 @@ int cli_no_conditions(const struct cli *cli);
 
 /*
  * Shows the command's report on stdout: `run` puts its rows, for each namespace.  A
- * title line tells the namespaces apart, where there are any.
+ * title line tells the namespaces apart, where there are any.  Where the report cannot
+ * be written, cli->unwritten is set.
  */
 int cli_report(struct cli *cli, const struct report_column *columns,
 	       int (*run)(struct cli *cli, const char *netns, struct report *report,

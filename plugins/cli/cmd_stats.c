@@ -208,7 +208,7 @@ follow(struct cli *cli, struct watch *watch)
 	int status = cli_each_netns(cli, look, watch), result = status;
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
-	while (result <= CLI_FAILED && watch->readable > 0 &&
+	while (result <= CLI_FAILED && !cli->unwritten && watch->readable > 0 &&
 	       !(cli->count && reports >= cli->count) &&
 	       !(cli->seconds && seconds + cli->every > cli->seconds)) {
 		next.tv_sec += (time_t)cli->every;

@@ -102,6 +102,7 @@ cli_report(struct cli *cli, const struct report_column *columns,
 	status = cli_each_netns(cli, report_netns, &reporting);
 	ct_text_flush(&reporting.text);
 	written = cli_written(reporting.text.error);
+	cli->unwritten = written != CLI_OK;
 	free(buffer);
 	return written != CLI_OK ? written : status;
 }

@@ -441,7 +441,7 @@ sub check_flood {
 	flush();
 	flood('-n', 30000);
 	my @flows = add_status(map { read_flow($_) } map { split /\n/,
-		output(qw(conntrack -L -o extended,id -f), $_) } 'ipv4', 'ipv6');
+		output(qw(conntrack -L -o), 'extended,id', '-f', $_) } 'ipv4', 'ipv6');
 	is(scalar @flows, 30000, 'flood: flows');
 	my @rows = check_census('flood', \@flows, []);
 	check_shares(@rows);

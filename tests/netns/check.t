@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
 use File::Temp qw(tempdir);
 use FindBin;
 use Test::More;
@@ -23,7 +24,8 @@ my @nobody = qw(setpriv --reuid=65534 --regid=65534 --clear-groups);
 my $nobody_works = !(run(@nobody, program('conntap'), '--version'))[0];
 my @all_filters = qw(family mark status zone tuple);
 my $sysctls = '/proc/sys/net/netfilter';
-my $setcap = 'run it as root, or: setcap cap_net_admin+ep ' . program('conntap');
+my $setcap = 'run it as root, or: setcap cap_net_admin+ep ' .
+	abs_path(program('conntap'));
 
 sub slurp {
 	my ($path) = @_;

@@ -562,14 +562,14 @@ sub check_without_proc {
 }
 
 sub check_netns {
-	my @both = qw(--netns one --netns gateway);
+	my @both = qw(--netns gateway --netns one);
 	my @missing = qw(--netns nowhere --netns one);
 	my (%rows, @expected);
 
 	output(in('one', program('tests/flood'), '-n', 700));
 	output(qw(conntrack -I -p udp -s 192.0.2.1 -d 192.0.2.2 --sport 1 --dport 2
 		-t 60));
-	for my $netns ('one', 'gateway') {
+	for my $netns ('gateway', 'one') {
 		my $rows = check_same($netns, $netns);
 		$rows{$netns} = "$rows->{entries}{total} $rows->{insert}{total}";
 		push @expected, rows($netns, [], '--netns', $netns);
@@ -579,18 +579,16 @@ sub check_netns {
 	my @rows = rows('both', [], @both);
 	is_deeply(\@rows, \@expected, 'both: as one by one');
 	is(join(' ', map { $_->{netns} } grep { $_->{counter} eq 'drop' } @rows),
-		'one gateway', 'both: whose they are');
+		'gateway one', 'both: whose they are');
 	my (undef, $out) = conntap('stats', @both);
 	is(join(' ', $out =~ /^(Namespace .*|entries +\d+)\b/mg) =~ s/ +/ /gr,
-		'Namespace one entries 700 Namespace gateway entries 1', 'both: text');
+		'Namespace gateway entries 1 Namespace one entries 700', 'both: text');
 	my ($status, undef, $err) = conntap('stats', @missing);
 	like("$status $err", qr/\A1 conntap: [^\n]*nowhere: there is no such .*\n\z/,
 		'missing: status and why');
-	for my $every ([], [qw(--every 1 --count 1)]) {
-		($status, $out) = conntap('stats', '-o', 'json', @$every, @missing);
-		is("$status " . ($out =~ tr/\n//), '1 ' . @rows / 2,
-			"missing: the other is shown @$every");
-	}
+	($status, $out) = conntap('stats', '-o', 'json', @missing);
+	is("$status " . ($out =~ tr/\n//), '1 ' . @rows / 2,
+		'missing: the other is shown');
 	output(in('one', qw(conntrack -F)));
 	flush();
 	check_added('namespaces', insert => 1);
@@ -604,12 +602,19 @@ sub full_disk {
 	return $full;
 }
 
-# Those that are to look at a namespace of their own again and again.
+# Those that are to look at namespaces of their own again and again.
 sub start_reports {
 	my %arguments = (text => '1', verbose => '1 -v', json => '1 -o json',
-		count => '1 --count 2', for => '1 --for 2s', idle => '1h', full => '1');
+		others => '1 -o json --netns three --netns gone', idle => '1h',
+		missing => '1 -o json --netns nowhere --count 1',
+		count => '1 --count 2', for => '1 --for 2s',
+		titled => '1', untitled => '1 -o json', closed => '1 -o json');
+	pipe my $out, my $in or die "pipe: $!\n";
+	my %place = (titled => full_disk(), untitled => full_disk(), closed => $in);
 
-	return map { ($_ => start({ $_ eq 'full' ? (stdout => full_disk()) : () },
+	close $out;
+	output(in($_, program('tests/flood'), '-n', 300)) for 'two', 'three';
+	return map { ($_ => start({ $place{$_} ? (stdout => $place{$_}) : () },
 		program('conntap'), qw(stats --netns two --every),
 		split ' ', $arguments{$_})) } sort keys %arguments;
 }
@@ -669,24 +674,25 @@ sub check_every {
 	my @endless = qw(text verbose json);
 	my @all = map { $_->{counter} } rows('every', [], qw(--netns two));
 
-	for my $name (@endless) {
+	for my $name (@endless, 'others') {
 		wait_until("$name: a report", sub {
 			so_far($jobs{$name}) =~ /(?:.*\n){6}/ });
 	}
-	output(in('two', program('tests/flood'), '-n', 500));
+	output(qw(ip netns delete gone));
+	output(in('two', program('tests/flood'), qw(-n 500 -f 1000)));
 	for my $name (@endless) {
 		wait_until("the flood: $name", sub {
-			added('insert', reports($name, so_far($jobs{$name}))) == 500 });
+			added('insert', reports($name, so_far($jobs{$name}))) >= 500 });
 		my $text = check_interrupt($name, $jobs{$name});
 		my @reports = reports($name, $text);
-		my $total = 0;
-		is_deeply([map { $_->{entries}{total} } @reports[0, -1]], [0, 500],
+		my $total = 300;
+		is_deeply([map { $_->{entries}{total} } @reports[0, -1]], [300, 800],
 			"every, $name: entries");
 		for (grep { $_->{insert} } @reports) {
 			$total += $_->{insert}{added};
 			is($_->{insert}{total}, $total, "every, $name: the total");
 		}
-		is($total, 500, "every, $name: all of it");
+		is($total, 800, "every, $name: all of it");
 		my @shown = map { $name ne 'text' ? \@all :
 			[@gauges[0, 1], $_->{insert} ? 'insert' : ()] } @reports;
 		is_deeply([map { [sort keys %$_] } @reports],
@@ -705,7 +711,45 @@ sub check_every {
 		cmp_ok(time - $jobs{$name}{begun}, '>=', 2, "every, $name: their time");
 	}
 	is(check_interrupt('idle', $jobs{idle}), '', 'every, idle: nothing to print');
-	is_deeply([finish($jobs{full})], $full_disk, 'every, a full disk');
+	check_others(@jobs{'others', 'missing'});
+	check_unwritten(@jobs{qw(closed titled untitled)});
+}
+
+# Several namespaces, of which one goes away and another was never there.
+sub check_others {
+	my ($others, $missing) = @_;
+	my %sum;
+
+	wait_until('the flood: others', sub { so_far($others) =~
+		/"netns":"two".*"counter":"insert","total":800/ });
+	kill INT => $others->{pid};
+	my ($status, $out, $err) = finish($others);
+	for my $row (json_lines($out, 'every, others')) {
+		$sum{$row->{netns}} += $row->{added} // 0;
+	}
+	is_deeply(\%sum, { two => 500, three => 0, gone => 0 },
+		'every, others: each by itself');
+	like("$status $err", qr/\A130 (?:conntap: --netns gone: [^\n]*\n)+\z/,
+		'every, others: without the one that went');
+	($status, $out, $err) = finish($missing);
+	like("$status $err", qr/\A1 (?:conntap: --netns nowhere: [^\n]*\n)+\z/,
+		'every, missing: status and why');
+	like($out, qr/\A(?:\{"netns":"two",.*\}\n)+\z/, 'every, missing: the other');
+}
+
+# Where nobody can read it, it ends.
+sub check_unwritten {
+	my ($closed, @full) = @_;
+
+	is_deeply([finish($closed)], [141, '', ''], 'every, a closed pipe');
+	for my $job (@full) {
+		my $end = wait_until('the end on a full disk', sub {
+			return 'ended' if Lab::process_state($job->{pid}) eq 'Z';
+			return so_far($job, 'stderr') =~ /\n.*\n/ ? 'went on' : '';
+		});
+		kill KILL => $job->{pid} if $end ne 'ended';
+		is_deeply([finish($job)], $full_disk, "every, a full disk: it $end");
+	}
 }
 
 sub check_usage {
@@ -724,7 +768,7 @@ sub check_usage {
 		'stats'))], $full_disk, 'a full disk');
 }
 
-output(qw(ip netns add), $_) for 'one', 'two';
+output(qw(ip netns add), $_) for qw(one two three gone);
 my %jobs = start_reports();
 check_same('a fresh namespace');
 check_added('nothing');

@@ -148,7 +148,21 @@ sub check_exact {
 	is(scalar @rows, scalar keys %$truth, "$name: each once");
 	is("@values", join(' ', sort { $b <=> $a } @values),
 		"$name: the heaviest first");
+	my %bytes = map { ($_ => bytes_of($_)) } $by eq 'port' ? () : keys %$truth;
+	my @keys = sort { ($truth->{$b}{$order} // 0) <=> ($truth->{$a}{$order} // 0) ||
+		$bytes{$a} cmp $bytes{$b} } keys %bytes;
+	is_deeply([map { $_->{key} } @rows], \@keys,
+		"$name: equal ones by their addresses") if %bytes;
 	return @rows;
+}
+
+# What decides between equal ones: the addresses, and then the family.
+sub bytes_of {
+	my ($key) = @_;
+	my $family = $key =~ /:/ ? AF_INET6 : AF_INET;
+	my ($first, $second) = map { inet_pton($family, s{/.*}{}r) } split ' ', $key;
+
+	return pack 'a16 a16 C', $first, $second // '', $family;
 }
 
 sub check_traffic {

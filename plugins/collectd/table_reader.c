@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the table is made of, from one pass over all flows.  The passes have a thread of
+ * their own: collectd waits for its reading threads before it tells anybody that it
+ * wants to end, and a pass may take seconds.
+ *
+ * Each group of values parts the table, so that its sum is the number of flows; what
+ * has no flows is told as 0.  A pass that was not whole tells nothing.
+ */
+#include "readers.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "common/census.h"
+#include "common/dump.h"
+#include "common/kernel.h"
+#include "common/text.h"
+#include "emit.h"
+#include "space.h"
+
+/* Zones that get a value each, those with most flows; the others are one, "other". */
+#define ZONES_SHOWN 64
+
+struct tap_table_reader {
+	const struct tap_settings *settings;
+	struct tap_spaces spaces;
+	pthread_t thread;
+	bool running;
+	volatile sig_atomic_t stop; /* for the pass */
+	pthread_mutex_t mutex;      /* of `stop`, for who waits */
+	pthread_cond_t stopped;
+	c_complain_t slow;
+	/* Of the pass at hand: */
+	struct ct_census census;
+	struct ct_summary summary;
+	struct ct_nat *nat; /* NULL: not asked for */
+	struct ct_tally matches[TAP_MATCHES_MAX];
+	struct ct_tally marks[TAP_MARKS_MAX];
+	struct ct_tally unmarked; /* by none of them */
+};
+
+static void
+count_marks(struct tap_table_reader *reader, const struct ct_flow *flow,
+	    const struct ct_tally *one)
+{
+	const struct tap_settings *settings = reader->settings;
+
+	for (size_t i = 0; i < settings->mark_count; i++)
+		if ((flow->mark & settings->marks[i].mask) ==
+		    settings->marks[i].value) {
+			ct_tally_add(&reader->marks[i], one);
+			return;
+		}
+	ct_tally_add(&reader->unmarked, one);
+}
+
+static int
+count_flow(const struct ct_flow *flow, void *data)
+{
+	struct tap_table_reader *reader = data;
+	const struct tap_settings *settings = reader->settings;
+	const struct ct_tally one = {
+		.flows = 1,
+		.accounted = (flow->has & CT_COUNTERS) != 0,
+		.sum = { flow->counters[CT_ORIG], flow->counters[CT_REPLY] },
+	};
+
+	if (settings->mark_count)
+		count_marks(reader, flow, &one);
+	for (size_t i = 0; i < settings->match_count; i++)
+		if (ct_filter_match(settings->matches[i].filter, flow))
+			ct_tally_add(&reader->matches[i], &one);
+	if (reader->nat && ct_nat_add(reader->nat, flow) < 0)
+		return ENOMEM;
+	return ct_census_add(&reader->census, flow) < 0 ? ENOMEM : 0;
+}
+
+static void
+clear(struct tap_table_reader *reader)
+{
+	const struct tap_settings *settings = reader->settings;
+	uint64_t now = CDTIME_T_TO_NS(cdtime());
+
+	ct_census_clear(&reader->census);
+	if (reader->nat)
+		ct_nat_clear(reader->nat);
+	memset(reader->matches, 0, sizeof(reader->matches));
+	memset(reader->marks, 0, sizeof(reader->marks));
+	memset(&reader->unmarked, 0, sizeof(reader->unmarked));
+	for (size_t i = 0; i < settings->match_count; i++)
+		ct_filter_set_now(settings->matches[i].filter, now);
+}
+
+/*
+ * Beside a full table, a pass over an empty one would search the whole of the hash that
+ * they share, and delay packets, for nothing: so the kernel is asked first.
+ */
+static int
+pass(struct tap_table_reader *reader, const struct tap_space *space,
+     struct ct_dump_result *result)
+{
+	const struct ct_dump_options options = {
+		.reader_thread = true,
+		.stop = &reader->stop,
+	};
+	struct ct_netlink *netlink;
+	struct ct_kernel kernel;
+	int status = ct_netlink_open(&netlink, space->netns);
+
+	memset(result, 0, sizeof(*result));
+	clear(reader);
+	if (status)
+		return status;
+	status = ct_kernel_count(netlink, &kernel);
+	if (!status && (!(kernel.has & CT_KERNEL_COUNT) || kernel.count > 0))
+		status = ct_dump(netlink, &options, count_flow, reader, result);
+	ct_netlink_free(netlink);
+	if (status == 0 && result->malformed)
+		return -EBADMSG;
+	return status > 0 ? -status : status;
+}
+
+static void
+emit_flows(const struct tap_emitter *emitter, const char *group, const char *instance,
+	   uint64_t flows)
+{
+	tap_gauge(emitter, group, "current_connections", instance, (double)flows);
+}
+
+static void
+emit_protos(const struct tap_emitter *emitter, const struct ct_summary *summary)
+{
+	uint64_t other = 0;
+
+	for (unsigned int proto = 0; proto < 256; proto++)
+		if (ct_proto_is_usual((uint8_t)proto))
+			emit_flows(emitter, NULL, ct_proto_name((uint8_t)proto),
+				   summary->proto[proto].flows);
+		else
+			other += summary->proto[proto].flows;
+	emit_flows(emitter, NULL, "other", other);
+}
+
+/* TCP has a type of its own; the others that have states, a group each. */
+static void
+emit_states(const struct tap_emitter *emitter, const struct ct_summary *summary)
+{
+	for (unsigned int i = 0; i < CT_STATEFUL; i++) {
+		uint8_t proto = ct_stateful_proto(i);
+		uint64_t other = summary->proto[proto].flows;
+
+		for (uint8_t state = 0; ct_state_name(proto, state); state++) {
+			uint64_t flows = summary->state[i][state].flows;
+			const char *name = ct_state_name(proto, state);
+
+			other -= flows;
+			if (i == CT_STATES_TCP)
+				tap_gauge(emitter, NULL, "tcp_connections", name,
+					  (double)flows);
+			else
+				emit_flows(emitter, ct_proto_name(proto), name, flows);
+		}
+		if (i == CT_STATES_TCP)
+			tap_gauge(emitter, NULL, "tcp_connections", "other",
+				  (double)other);
+		else
+			emit_flows(emitter, ct_proto_name(proto), "other", other);
+	}
+}
+
+static void
+emit_status(const struct tap_emitter *emitter, const struct ct_summary *summary)
+{
+	uint64_t all = summary->all.flows;
+	uint64_t unreplied = summary->trait[CT_TRAIT_UNREPLIED].flows;
+	uint64_t unassured = summary->trait[CT_TRAIT_UNASSURED].flows;
+	uint64_t nat = summary->trait[CT_TRAIT_NAT].flows;
+	uint64_t offloaded = summary->status[ct_status_value("offload")].flows;
+
+	emit_flows(emitter, "reply", "unreplied", unreplied);
+	emit_flows(emitter, "reply", "replied", all - unreplied);
+	emit_flows(emitter, "assurance", "unassured", unassured);
+	emit_flows(emitter, "assurance", "assured", all - unassured);
+	emit_flows(emitter, "translation", "nat", nat);
+	emit_flows(emitter, "translation", "none", all - nat);
+	emit_flows(emitter, "path", "offloaded", offloaded);
+	emit_flows(emitter, "path", "kernel", all - offloaded);
+	emit_flows(emitter, "family", "ipv4", summary->family[CT_IPV4].flows);
+	emit_flows(emitter, "family", "ipv6", summary->family[CT_IPV6].flows);
+}
+
+static void
+emit_zones(const struct tap_emitter *emitter, const struct ct_census *census)
+{
+	struct ct_tally others;
+	struct ct_bin *zones;
+	size_t count;
+	char name[16];
+	bool has_default = false;
+
+	if (ct_bins_list(&census->zones, ZONES_SHOWN, &zones, &count, &others) < 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "%u", (unsigned int)zones[i].key);
+		emit_flows(emitter, "zone", name, zones[i].tally.flows);
+		has_default |= zones[i].key == 0;
+	}
+	if (!has_default && others.flows == 0)
+		emit_flows(emitter, "zone", "0", 0);
+	emit_flows(emitter, "zone", "other", others.flows);
+	free(zones);
+}
+
+/* A tally that the configuration has a name for; bytes where they are counted. */
+static void
+emit_named(const struct tap_emitter *emitter, const char *group, const char *name,
+	   const struct ct_tally *tally)
+{
+	emit_flows(emitter, group, name, tally->flows);
+	if (tally->accounted || tally->flows == 0)
+		tap_gauge(emitter, group, "bytes", name,
+			  (double)(tally->sum[CT_ORIG].bytes +
+				   tally->sum[CT_REPLY].bytes));
+}
+
+static void
+emit_configured(const struct tap_table_reader *reader,
+		const struct tap_emitter *emitter)
+{
+	const struct tap_settings *settings = reader->settings;
+
+	for (size_t i = 0; i < settings->mark_count; i++)
+		emit_named(emitter, "mark", settings->marks[i].name, &reader->marks[i]);
+	if (settings->mark_count)
+		emit_named(emitter, "mark", TAP_OTHER, &reader->unmarked);
+	for (size_t i = 0; i < settings->match_count; i++)
+		emit_named(emitter, "match", settings->matches[i].name,
+			   &reader->matches[i]);
+}
+
+/* "203.0.113.5-tcp", and the zone unless it is 0. */
+static void
+name_pool(const struct ct_nat_pool *pool, char *name, size_t size)
+{
+	const char *proto = ct_proto_name(pool->proto);
+	char addr[CT_ADDR_STRING], number[8];
+
+	ct_addr_string(addr, pool->family, &pool->addr);
+	snprintf(number, sizeof(number), "%u", pool->proto);
+	if (pool->zone)
+		snprintf(name, size, "%s-%s-zone%u", addr, proto ? proto : number,
+			 pool->zone);
+	else
+		snprintf(name, size, "%s-%s", addr, proto ? proto : number);
+}
+
+static void
+emit_nat(struct ct_nat *nat, const struct tap_emitter *emitter)
+{
+	size_t count;
+	const struct ct_nat_pool *pools = ct_nat_list(nat, &count);
+	char name[DATA_MAX_NAME_LEN];
+
+	for (size_t i = 0; i < count; i++) {
+		name_pool(&pools[i], name, sizeof(name));
+		tap_gauge(emitter, "nat", "objects", name, pools[i].ports);
+		tap_gauge(emitter, "nat", "percent", name,
+			  100.0 * pools[i].remote_ports / pools[i].range);
+	}
+}
+
+static void
+emit_self(const struct tap_emitter *emitter, const struct tap_space *space,
+	  const struct ct_dump_result *result, cdtime_t duration)
+{
+	tap_gauge(emitter, "self", "duration", "pass", CDTIME_T_TO_DOUBLE(duration));
+	tap_gauge(emitter, "self", "objects", "flows", (double)result->flows);
+	tap_derive(emitter, "self", "errors", "pass", space->failures);
+}
+
+static void
+read_space(struct tap_table_reader *reader, struct tap_space *space)
+{
+	struct tap_emitter emitter = { .netns = space->netns };
+	struct ct_dump_result result;
+	cdtime_t begun = cdtime();
+	int error = pass(reader, space, &result);
+
+	if (error == -ECANCELED)
+		return;
+	emitter.time = cdtime();
+	if (error) {
+		tap_space_failed(space, "cannot read the table", error);
+		tap_derive(&emitter, "self", "errors", "pass", space->failures);
+		return;
+	}
+	tap_space_works(space);
+	ct_census_summary(&reader->census, &reader->summary);
+	emit_protos(&emitter, &reader->summary);
+	emit_states(&emitter, &reader->summary);
+	emit_status(&emitter, &reader->summary);
+	emit_zones(&emitter, &reader->census);
+	emit_configured(reader, &emitter);
+	if (reader->nat)
+		emit_nat(reader->nat, &emitter);
+	emit_self(&emitter, space, &result, emitter.time - begun);
+}
+
+static void
+read_all(struct tap_table_reader *reader, cdtime_t interval)
+{
+	cdtime_t begun = cdtime(), took;
+
+	tap_spaces_update(&reader->spaces, reader->settings);
+	for (struct tap_space *at = reader->spaces.first; at && !reader->stop;
+	     at = at->next)
+		read_space(reader, at);
+	took = cdtime() - begun;
+	if (took > interval && !reader->stop)
+		c_complain(LOG_WARNING, &reader->slow,
+			   TAP_PLUGIN " plugin: a pass takes %.3f s, longer than its "
+				      "interval of %.3f s: see TableInterval",
+			   CDTIME_T_TO_DOUBLE(took), CDTIME_T_TO_DOUBLE(interval));
+	else
+		c_release(LOG_INFO, &reader->slow,
+			  TAP_PLUGIN " plugin: passes are within their interval "
+				     "again");
+}
+
+/* Waits until then, or for the end: false. */
+static bool
+wait_until(struct tap_table_reader *reader, const struct timespec *then)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&reader->mutex);
+	while (!reader->stop && error == 0)
+		error = pthread_cond_timedwait(&reader->stopped, &reader->mutex, then);
+	pthread_mutex_unlock(&reader->mutex);
+	return !reader->stop;
+}
+
+/* The next whole number of intervals after `begun` that lies in the future. */
+static struct timespec
+next_time(const struct timespec *begun, cdtime_t interval)
+{
+	cdtime_t first = TIMESPEC_TO_CDTIME_T(begun), now;
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	now = TIMESPEC_TO_CDTIME_T(&at);
+	return CDTIME_T_TO_TIMESPEC(first + ((now - first) / interval + 1) * interval);
+}
+
+static void *
+read_on(void *data)
+{
+	struct tap_table_reader *reader = data;
+	plugin_ctx_t context = plugin_get_ctx();
+	struct timespec begun, next;
+
+	/* Values are dispatched with the interval that they come in. */
+	if (reader->settings->table_interval)
+		context.interval = reader->settings->table_interval;
+	if (context.interval == 0)
+		context.interval = plugin_get_interval();
+	plugin_set_ctx(context);
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	do {
+		read_all(reader, context.interval);
+		next = next_time(&begun, context.interval);
+	} while (wait_until(reader, &next));
+	return NULL;
+}
+
+/* A condition that waits by the clock that nobody sets. */
+static void
+condition_init(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+struct tap_table_reader *
+tap_table_new(const struct tap_settings *settings)
+{
+	struct tap_table_reader *reader = calloc(1, sizeof(*reader));
+
+	if (!reader)
+		return NULL;
+	reader->settings = settings;
+	reader->nat = tap_settings_nat(settings);
+	C_COMPLAIN_INIT(&reader->slow);
+	ct_census_init(&reader->census);
+	pthread_mutex_init(&reader->mutex, NULL);
+	condition_init(&reader->stopped);
+	if (!settings->nat || reader->nat)
+		reader->running = plugin_thread_create(&reader->thread, read_on, reader,
+						       "conntap table") == 0;
+	if (!reader->running) {
+		ERROR(TAP_PLUGIN " plugin: no thread, or no memory, to read the table");
+		tap_table_free(reader);
+		return NULL;
+	}
+	return reader;
+}
+
+void
+tap_table_free(struct tap_table_reader *reader)
+{
+	if (!reader)
+		return;
+	pthread_mutex_lock(&reader->mutex);
+	reader->stop = 1;
+	pthread_cond_signal(&reader->stopped);
+	pthread_mutex_unlock(&reader->mutex);
+	if (reader->running)
+		pthread_join(reader->thread, NULL);
+	tap_spaces_free(&reader->spaces);
+	ct_census_done(&reader->census);
+	ct_nat_free(reader->nat);
+	pthread_cond_destroy(&reader->stopped);
+	pthread_mutex_destroy(&reader->mutex);
+	free(reader);
+}
