@@ -22,8 +22,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 : "${PARTS:=table restore events}"
 FLOOD=$BUILD/tests/flood FLOOR=$BUILD/tests/floor MEASURE=$BUILD/tests/measure
 RUN=$here/run.sh
-SCRIPTS=$here
-export FLOWS ROUNDS BUILD CONNTAP JOBS PARTS FLOOD FLOOR RUN SCRIPTS
+SCRIPT_CENSUS=$here/script-census SCRIPT_TOP=$here/script-top
+export FLOWS ROUNDS BUILD CONNTAP JOBS PARTS FLOOD FLOOR RUN SCRIPT_CENSUS SCRIPT_TOP
 
 sysctl=/proc/sys/net/netfilter
 child='' listener='' # the processes that end when this shell does

@@ -739,16 +739,18 @@ sub check_others {
 
 # Where nobody can read it, it ends.
 sub check_unwritten {
-	my ($closed, @full) = @_;
+	my ($closed, $titled, $untitled) = @_;
+	my %full = (text => $titled, json => $untitled);
 
 	is_deeply([finish($closed)], [141, '', ''], 'every, a closed pipe');
-	for my $job (@full) {
+	for my $format (sort keys %full) {
+		my $job = $full{$format};
 		my $end = wait_until('the end on a full disk', sub {
 			return 'ended' if Lab::process_state($job->{pid}) eq 'Z';
 			return so_far($job, 'stderr') =~ /\n.*\n/ ? 'went on' : '';
 		});
 		kill KILL => $job->{pid} if $end ne 'ended';
-		is_deeply([finish($job)], $full_disk, "every, a full disk: it $end");
+		is_deeply([finish($job)], $full_disk, "a full disk, $format: it $end");
 	}
 }
 
@@ -763,7 +765,7 @@ sub check_usage {
 	refused(2, 'stats has no such option', 'stats', @$_) for [qw(--limit 3)],
 		[qw(--by port)], ['--kernel-filter'], ['--timestamp'];
 	refused(2, 'one word too many', qw(stats drop));
-	refused(1, 'nowhere', qw(stats --netns nowhere));
+	refused(1, 'nowhere', 'stats', @$_, qw(--netns nowhere)) for [], [qw(--every 1)];
 	is_deeply([finish(start({ stdout => full_disk() }, program('conntap'),
 		'stats'))], $full_disk, 'a full disk');
 }
