@@ -10,6 +10,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 SCHEMADIR ?= $(DATADIR)/conntap/schema
+EXAMPLEDIR ?= $(DATADIR)/doc/conntap/examples
 # The faces for other hosts: auto is yes where the host's headers are there.
 WITH_COLLECTD ?= auto
 COLLECTD_CPPFLAGS ?= -isystem /usr/include/collectd
@@ -208,11 +209,14 @@ endif
 
 .PHONY: install-collectd uninstall-collectd
 install-collectd: $(MODULES)
-	$(INSTALL) -d $(DESTDIR)$(COLLECTD_PLUGINDIR)
+	$(INSTALL) -d $(DESTDIR)$(COLLECTD_PLUGINDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(EXAMPLEDIR)
+	$(INSTALL) -m 0644 plugins/collectd/collectd-conntap.5 $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 0644 plugins/collectd/conntap.conf $(DESTDIR)$(EXAMPLEDIR)/collectd.conf
 	$(INSTALL) -m 0644 $(BUILD)/collectd/conntap.so $(DESTDIR)$(COLLECTD_PLUGINDIR)/conntap.so
 
 uninstall-collectd:
 	$(RM) $(DESTDIR)$(COLLECTD_PLUGINDIR)/conntap.so
+	$(RM) $(DESTDIR)$(MANDIR)/man5/collectd-conntap.5 $(DESTDIR)$(EXAMPLEDIR)/collectd.conf
 
 .PHONY: uninstall
 uninstall:
@@ -230,7 +234,7 @@ format:
 .PHONY: lint
 lint:
 	$(CLANG_FORMAT) --dry-run --Werror $(SOURCES)
-	mandoc -T lint -W warning plugins/cli/conntap.1
+	mandoc -T lint -W warning plugins/cli/conntap.1 plugins/collectd/collectd-conntap.5
 	prove tests/layers.t
 
 .PHONY: clean
