@@ -57,7 +57,9 @@ SOURCES := $(wildcard common/*.[ch] plugins/*/*.[ch] tests/*/*.[ch] contrib/*/*.
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 LAB := $(addprefix $(BUILD)/tests/,traffic record synthesise flood)
 BENCH := $(addprefix $(BUILD)/tests/,flood floor measure)
-RING_UNIT := $(UNIT) tests/layers.t
+# With the real plugin, and a host that is a program of the tests.
+FAKE := $(if $(MODULES),$(patsubst tests/fake/%.c,$(BUILD)/tests/%,$(wildcard tests/fake/test_*.c)))
+RING_UNIT := $(UNIT) tests/layers.t $(FAKE) tests/symbols.t
 RING_NETNS := $(wildcard tests/netns/*.t)
 
 .PHONY: all
@@ -124,6 +126,11 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(call objects,tests/unit/su
 		$(EXPORT) $(BUILD)/libconntap.a
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
 
+# The plugin looks for the host's functions in the program that loads it.
+$(call objects,tests/fake/*.c): ALL_CPPFLAGS += -DHAVE_CONFIG_H $(COLLECTD_CPPFLAGS)
+$(FAKE): $(BUILD)/tests/%: $(BUILD)/tests/fake/%.o $(BUILD)/tests/fake/host.o | $(MODULES)
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(ALL_LDLIBS)
+
 $(BUILD)/tests/traffic: $(call objects,tests/netns/traffic*.c)
 $(BUILD)/tests/record: $(BUILD)/tests/netns/record.o
 $(BUILD)/tests/synthesise: $(BUILD)/tests/netns/synthesise.o
@@ -151,7 +158,7 @@ check-unit: deps
 	@$(MAKE) --no-print-directory run-tests RING='$(RING_UNIT)'
 
 .PHONY: tests
-tests: $(BUILD)/conntap $(UNIT) $(LAB)
+tests: $(BUILD)/conntap $(MODULES) $(UNIT) $(FAKE) $(LAB)
 
 .PHONY: run-tests
 run-tests: tests

@@ -14,7 +14,8 @@
 
 #include "walk.h"
 
-#define PROC_FILE "/proc/net/stat/nf_conntrack"
+/* Of the calling thread, which may be away from its process's namespace. */
+#define PROC_FILE "/proc/thread-self/net/stat/nf_conntrack"
 /* Linux 5.10 and 5.15: younger than some headers that this is built with. */
 #define ATTR_CLASH_RESOLVE 14
 #define ATTR_CHAIN_TOOLONG 15

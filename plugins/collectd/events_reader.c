@@ -320,6 +320,11 @@ emit_protos(const struct tap_emitter *emitter, const char *group, const char *ty
 static void
 emit_counts(const struct tap_emitter *emitter, const struct counts *counts)
 {
+	tap_derive(emitter, "events", "errors", "lost", counts->lost);
+	tap_derive(emitter, "events", "operations", "subscribe", counts->subscriptions);
+	/* Who has never listened has not heard nothing. */
+	if (counts->subscriptions == 0)
+		return;
 	emit_protos(emitter, "new", "connections", counts->begun);
 	emit_protos(emitter, "ended", "connections", counts->ended);
 	emit_protos(emitter, "ended", "total_bytes", counts->bytes);
@@ -330,8 +335,6 @@ emit_counts(const struct tap_emitter *emitter, const struct counts *counts)
 	for (size_t i = 0; i < STATIC_ARRAY_SIZE(sizes); i++)
 		tap_derive(emitter, "size", "connections", sizes[i].name,
 			   counts->sizes[i]);
-	tap_derive(emitter, "events", "errors", "lost", counts->lost);
-	tap_derive(emitter, "events", "operations", "subscribe", counts->subscriptions);
 }
 
 /* Copies the counts of the namespace at `place`; false: there are not so many. */

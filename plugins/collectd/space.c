@@ -87,7 +87,7 @@ tap_spaces_update(struct tap_spaces *spaces, const struct tap_settings *settings
 {
 	for (struct tap_space *space = spaces->first; space; space = space->next)
 		space->present = false;
-	if (settings->netns_count == 0)
+	if (settings->netns_count == 0 || settings->all_netns)
 		want(NULL, spaces);
 	for (size_t i = 0; i < settings->netns_count; i++)
 		want(settings->netns[i], spaces);

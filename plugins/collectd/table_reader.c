@@ -23,6 +23,8 @@
 
 /* Zones that get a value each, those with most flows; the others are one, "other". */
 #define ZONES_SHOWN 64
+/* Public addresses and their protocols, likewise: those that run out first. */
+#define POOLS_SHOWN 256
 
 struct tap_table_reader {
 	const struct tap_settings *settings;
@@ -264,7 +266,7 @@ emit_nat(struct ct_nat *nat, const struct tap_emitter *emitter)
 	const struct ct_nat_pool *pools = ct_nat_list(nat, &count);
 	char name[DATA_MAX_NAME_LEN];
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && i < POOLS_SHOWN; i++) {
 		name_pool(&pools[i], name, sizeof(name));
 		tap_gauge(emitter, "nat", "objects", name, pools[i].ports);
 		tap_gauge(emitter, "nat", "percent", name,
@@ -291,7 +293,8 @@ read_space(struct tap_table_reader *reader, struct tap_space *space)
 
 	if (error == -ECANCELED)
 		return;
-	emitter.time = cdtime();
+	/* Steady, however long a pass takes. */
+	emitter.time = begun;
 	if (error) {
 		tap_space_failed(space, "cannot read the table", error);
 		tap_derive(&emitter, "self", "errors", "pass", space->failures);
@@ -306,7 +309,7 @@ read_space(struct tap_table_reader *reader, struct tap_space *space)
 	emit_configured(reader, &emitter);
 	if (reader->nat)
 		emit_nat(reader->nat, &emitter);
-	emit_self(&emitter, space, &result, emitter.time - begun);
+	emit_self(&emitter, space, &result, cdtime() - begun);
 }
 
 static void

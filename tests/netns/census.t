@@ -339,9 +339,14 @@ sub check_nft {
 		(map { "meta nfproto $_ counter comment \"family $_\"" } @families),
 		'}', '}', '');
 	my $traffic = start_traffic(@kinds);
-	my $out = output(qw(nft list table inet census));
+	my ($out, @rows);
+	wait_until('the last packet', sub {
+		$out = output(qw(nft list table inet census));
+		@rows = rows('nft');
+		return $out eq output(qw(nft list table inet census));
+	});
 	$by{$3} = [$1, $2] while $out =~ /packets (\d+) bytes (\d+) comment "(.*)"/g;
-	for my $row (grep { $_->{by} =~ /^(?:family|proto)$/ } rows('nft')) {
+	for my $row (grep { $_->{by} =~ /^(?:family|proto)$/ } @rows) {
 		my ($number) = grep { ($protocols{$_} // $_) eq $row->{key} } @numbers;
 		my $expected = delete $by{"$row->{by} " . ($number // $row->{key})};
 		is("@$row{qw(packets bytes)}", "@{$expected // ['none']}",

@@ -320,7 +320,7 @@ sub check_written_counters {
 			map { sprintf '%08x', $value{$_} // 0 } @columns) x 2, '');
 		chmod 0755, $dir, "$dir/stat";
 		my %rows = look("written counters $without",
-			[with_mount($dir, '/proc/$$/net'), @nobody]);
+			[with_mount($dir, '/proc/$$/task/$$/net'), @nobody]);
 		row_is('written', $rows{$_}, 'note', 2 * $value{$_} . ' so far',
 			$advice{$_}) for sort keys %advice;
 		my $buckets = 2 * number("$sysctls/nf_conntrack_buckets");
@@ -331,7 +331,7 @@ sub check_written_counters {
 		s/^chainlength$/delete_list/ for @columns;
 	}
 	unlink "$dir/stat/nf_conntrack";
-	my %rows = look('no counters', [with_mount($dir, '/proc/$$/net'), @nobody]);
+	my %rows = look('no counters', [with_mount($dir, '/proc/$$/task/$$/net'), @nobody]);
 	row_is('no counters', $rows{$_}, 'note', 'unknown', $setcap)
 		for 'chain_toolong', keys %advice;
 	is($rows{tracking}{level}, 'ok', 'no counters: nothing is said of tracking');

@@ -520,7 +520,7 @@ sub with_proc {
 		open my $file, '>', "$dir/stat/nf_conntrack" or die "$dir: $!\n";
 		print $file $text;
 	}
-	return (qw(unshare -m sh -c), 'mount --bind "$0" /proc/$$/net && exec "$@"',
+	return (qw(unshare -m sh -c), 'mount --bind "$0" /proc/$$/task/$$/net && exec "$@"',
 		$dir);
 }
 
@@ -765,7 +765,7 @@ sub check_usage {
 	refused(2, 'stats has no such option', 'stats', @$_) for [qw(--limit 3)],
 		[qw(--by port)], ['--kernel-filter'], ['--timestamp'];
 	refused(2, 'one word too many', qw(stats drop));
-	refused(1, 'nowhere', 'stats', @$_, qw(--netns nowhere)) for [], [qw(--every 1)];
+	refused(1, 'nowhere', qw(stats --netns nowhere), @$_) for [], [qw(--every 1)];
 	is_deeply([finish(start({ stdout => full_disk() }, program('conntap'),
 		'stats'))], $full_disk, 'a full disk');
 }
