@@ -625,7 +625,7 @@ sub check_each_number {
 	run('chmod', '-R', 'a+rX', $dir);
 	my ($status, $out, $err) = run(qw(unshare -m sh -c),
 		'mount --bind "$0/settings" ' . "$sysctls && " .
-		'mount --bind "$0" /proc/$$/net && exec "$@"', $dir,
+		'mount --bind "$0" /proc/$$/task/$$/net && exec "$@"', $dir,
 		@nobody, program('conntap'), 'metrics', '--no-flows');
 	is("$status $err", '0 ', 'numbers of ours: status');
 	same_lines(lines_of({ samples_of($out) }), lines_of(\%expected),
