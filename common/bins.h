@@ -18,6 +18,32 @@ struct ct_tally {
 
 void ct_tally_add(struct ct_tally *tally, const struct ct_tally *more);
 
+/* Of a single flow. */
+static inline struct ct_tally
+ct_tally_of(const struct ct_flow *flow)
+{
+	struct ct_tally tally;
+
+	tally.flows = 1;
+	tally.accounted = (flow->has & CT_COUNTERS) != 0;
+	tally.sum[CT_ORIG] = flow->counters[CT_ORIG];
+	tally.sum[CT_REPLY] = flow->counters[CT_REPLY];
+	return tally;
+}
+
+/* Of both directions. */
+static inline uint64_t
+ct_tally_bytes(const struct ct_tally *tally)
+{
+	return tally->sum[CT_ORIG].bytes + tally->sum[CT_REPLY].bytes;
+}
+
+static inline uint64_t
+ct_tally_packets(const struct ct_tally *tally)
+{
+	return tally->sum[CT_ORIG].packets + tally->sum[CT_REPLY].packets;
+}
+
 struct ct_bin {
 	uint64_t key;
 	struct ct_tally tally;

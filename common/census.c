@@ -120,11 +120,7 @@ count(struct ct_bins *bins, uint64_t key, const struct ct_tally *flow)
 int
 ct_census_add(struct ct_census *census, const struct ct_flow *flow)
 {
-	struct ct_tally one = {
-		.flows = 1,
-		.accounted = (flow->has & CT_COUNTERS) != 0,
-		.sum = { flow->counters[CT_ORIG], flow->counters[CT_REPLY] },
-	};
+	const struct ct_tally one = ct_tally_of(flow);
 	int error = count(&census->cells, key_of(flow), &one);
 
 	if (error == 0)

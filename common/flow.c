@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -107,6 +108,16 @@ ct_proto_name(uint8_t proto)
 		if (protos[i].number == proto)
 			return protos[i].name;
 	return NULL;
+}
+
+const char *
+ct_proto_label(uint8_t proto, char number[CT_PROTO_NUMBER])
+{
+	const char *name = ct_proto_name(proto);
+
+	if (!name)
+		snprintf(number, CT_PROTO_NUMBER, "%u", proto);
+	return name ? name : number;
 }
 
 int

@@ -203,6 +203,10 @@ const char *ct_family_name(uint8_t family);
 const char *ct_proto_name(uint8_t proto);
 int ct_proto_value(const char *name);
 
+/* The name, or where there is none the number, which is written into `number`. */
+#define CT_PROTO_NUMBER 4
+const char *ct_proto_label(uint8_t proto, char number[CT_PROTO_NUMBER]);
+
 /* Are there ports (or, for GRE, keys) in this protocol's tuples? */
 bool ct_proto_has_ports(uint8_t proto);
 bool ct_proto_has_states(uint8_t proto);

@@ -121,13 +121,20 @@ count_expect(const struct ct_expect *expect, void *count)
 	return 0;
 }
 
+void
+ct_kernel_read_expects(struct ct_netlink *netlink, struct ct_kernel *kernel)
+{
+	kernel->expects = 0;
+	kernel->has &= ~(uint32_t)CT_KERNEL_EXPECTS;
+	if (netlink && ct_expect_dump(netlink, count_expect, &kernel->expects) == 0)
+		kernel->has |= CT_KERNEL_EXPECTS;
+}
+
 int
 ct_kernel_read(struct ct_netlink *netlink, struct ct_kernel *kernel)
 {
 	if (!netlink || ct_kernel_count(netlink, kernel) < 0)
 		memset(kernel, 0, sizeof(*kernel));
-	else if (ct_expect_dump(netlink, count_expect, &kernel->expects) == 0)
-		kernel->has |= CT_KERNEL_EXPECTS;
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		uint32_t value = 0;
 

@@ -38,11 +38,17 @@ bool ct_kernel_value(const struct ct_kernel *kernel, uint32_t which, uint32_t *v
 
 /*
  * Reads what can be read: count and max by netlink, or from /proc where netlink is
- * NULL or refuses; expectations by netlink; the settings from /proc, which everybody
- * may.
+ * NULL or refuses; the settings from /proc, which everybody may.
  * Returns 0, or -ENOENT when the kernel tracks no connections.
  */
 int ct_kernel_read(struct ct_netlink *netlink, struct ct_kernel *kernel);
+
+/*
+ * Counts the expectations, after ct_kernel_read().  The kernel has no number of them
+ * to tell, so it lists them, a few thousand at most; where `netlink` is NULL or
+ * refuses, they stay unknown.
+ */
+void ct_kernel_read_expects(struct ct_netlink *netlink, struct ct_kernel *kernel);
 
 /*
  * Asks ctnetlink for the table's size, which costs nothing.  Returns 0, -EPERM without

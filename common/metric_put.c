@@ -82,9 +82,9 @@ both(const struct ct_tally *tally, int field)
 {
 	switch (field) {
 	case METRIC_BYTES:
-		return tally->sum[CT_ORIG].bytes + tally->sum[CT_REPLY].bytes;
+		return ct_tally_bytes(tally);
 	case METRIC_PACKETS:
-		return tally->sum[CT_ORIG].packets + tally->sum[CT_REPLY].packets;
+		return ct_tally_packets(tally);
 	default:
 		return tally->flows;
 	}
@@ -100,18 +100,6 @@ put_tally(const struct metric_walk *walk, int field, const struct ct_tally *tall
 	return put(walk, both(tally, field), first, second, NULL);
 }
 
-/* The name of a protocol, or its number in `buffer`. */
-static const char *
-proto_label(uint8_t proto, char buffer[4])
-{
-	const char *name = ct_proto_name(proto);
-
-	if (name)
-		return name;
-	snprintf(buffer, 4, "%u", proto);
-	return buffer;
-}
-
 /* One direction of a protocol's bytes or packets, or its flows. */
 static int
 put_proto(const struct metric_walk *walk, int field, unsigned int proto, int family)
@@ -120,8 +108,8 @@ put_proto(const struct metric_walk *walk, int field, unsigned int proto, int fam
 	const struct ct_tally *tally =
 		&walk->from->summary->proto_family[proto][family];
 	const char *name = ct_family_name(families[family]);
-	char buffer[4];
-	const char *label = proto_label((uint8_t)proto, buffer);
+	char buffer[CT_PROTO_NUMBER];
+	const char *label = ct_proto_label((uint8_t)proto, buffer);
 	int status = 0;
 
 	if (field == METRIC_FLOWS)
@@ -163,14 +151,14 @@ int
 ct_metric_put_unreplied(const struct metric_walk *walk, int field)
 {
 	const struct ct_summary *summary = walk->from->summary;
-	char buffer[4];
+	char buffer[CT_PROTO_NUMBER];
 	int status = 0;
 
 	for (unsigned int proto = 0; status == 0 && summary && proto < 256; proto++)
 		if (summary->proto[proto].flows || ct_proto_is_usual((uint8_t)proto))
 			status =
 				put_tally(walk, field, &summary->proto_unreplied[proto],
-					  proto_label((uint8_t)proto, buffer), NULL);
+					  ct_proto_label((uint8_t)proto, buffer), NULL);
 	return status;
 }
 
@@ -263,12 +251,12 @@ ct_metric_put_nat(const struct metric_walk *walk, int which)
 
 	for (size_t i = 0; status == 0 && i < walk->from->pool_count; i++) {
 		const struct ct_nat_pool *pool = &walk->from->pools[i];
-		char addr[CT_ADDR_STRING], zone[8], buffer[4];
+		char addr[CT_ADDR_STRING], zone[8], buffer[CT_PROTO_NUMBER];
 
 		ct_addr_string(addr, pool->family, &pool->addr);
 		snprintf(zone, sizeof(zone), "%u", pool->zone);
 		status = put(walk, nat_value(pool, which), addr,
-			     proto_label(pool->proto, buffer), zone);
+			     ct_proto_label(pool->proto, buffer), zone);
 	}
 	return status;
 }

@@ -8,6 +8,7 @@
  */
 #include <signal.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "common/change.h"
 #include "common/dump.h"
@@ -178,6 +179,9 @@ cli_used(const struct cli *cli, enum cli_option_index option)
 /* Ends with a NULL name. */
 extern const struct cli_command cli_commands[];
 extern const struct cli_option cli_options[];
+
+/* In nanoseconds. */
+uint64_t cli_clock(clockid_t clock);
 
 /* The signal that asked for an end; 0 while none has. */
 extern volatile sig_atomic_t cli_stop;

@@ -32,7 +32,6 @@ static void
 put_row(const struct showing *showing, const char *by, const char *key,
 	const struct ct_tally *tally)
 {
-	const struct ct_counters *sum = tally->sum;
 	struct report *report = showing->report;
 
 	if (tally->flows == 0 && !cli_used(showing->cli, CLI_VERBOSE))
@@ -45,8 +44,8 @@ put_row(const struct showing *showing, const char *by, const char *key,
 	report_number(report, tally->flows);
 	report_number(report, cli_share(tally->flows, showing->summary->all.flows));
 	if (tally->accounted) {
-		report_number(report, sum[CT_ORIG].packets + sum[CT_REPLY].packets);
-		report_number(report, sum[CT_ORIG].bytes + sum[CT_REPLY].bytes);
+		report_number(report, ct_tally_packets(tally));
+		report_number(report, ct_tally_bytes(tally));
 	} else {
 		report_none(report);
 		report_none(report);
@@ -75,16 +74,12 @@ static void
 put_protos(const struct showing *showing)
 {
 	const struct ct_summary *summary = showing->summary;
-	char number[8];
+	char number[CT_PROTO_NUMBER];
 
-	for (int i = next_proto(summary, -1); i >= 0; i = next_proto(summary, i)) {
-		const char *name = ct_proto_name((uint8_t)i);
-
-		snprintf(number, sizeof(number), "%u", (uint8_t)i);
+	for (int i = next_proto(summary, -1); i >= 0; i = next_proto(summary, i))
 		if (summary->proto[i].flows || ct_proto_is_usual((uint8_t)i))
-			put_row(showing, "proto", name ? name : number,
+			put_row(showing, "proto", ct_proto_label((uint8_t)i, number),
 				&summary->proto[i]);
-	}
 }
 
 static void

@@ -113,6 +113,7 @@ look_at(struct check *check, struct overall *overall)
 		return;
 	}
 	ct_kernel_read(check->netlink, &check->kernel);
+	ct_kernel_read_expects(check->netlink, &check->kernel);
 	check->stats_error = ct_stats_read(&check->stats, check->netlink);
 	check_all(check);
 	ct_stats_done(&check->stats);

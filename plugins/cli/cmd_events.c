@@ -26,15 +26,6 @@ struct watch {
 	bool enough;
 };
 
-static uint64_t
-clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Conditions are about flows; losses concern everybody. */
 static bool
 is_wanted(const struct watch *watch, const struct ct_event *event)
@@ -53,7 +44,7 @@ show_event(const struct ct_event *event, void *data)
 
 	if (!is_wanted(watch, event))
 		return 0;
-	show->view.now = clock_ns(CLOCK_REALTIME);
+	show->view.now = cli_clock(CLOCK_REALTIME);
 	show->view.netns =
 		watch->current < cli->netns_count ? cli->netns[watch->current] : NULL;
 	show->output->event(&show->text, &show->view, event);
@@ -196,7 +187,7 @@ step(struct watch *watch)
 static int
 time_left(uint64_t deadline)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = cli_clock(CLOCK_MONOTONIC);
 
 	if (!deadline)
 		return -1;
@@ -225,7 +216,8 @@ follow(struct watch *watch)
 	int status = 0;
 
 	if (watch->cli->seconds)
-		deadline = clock_ns(CLOCK_MONOTONIC) + watch->cli->seconds * 1000000000;
+		deadline =
+			cli_clock(CLOCK_MONOTONIC) + watch->cli->seconds * 1000000000;
 	while (status == 0 && !cli_stop && time_left(deadline) != 0) {
 		if (poll(watch->polls, watch->count, patience(watch, deadline)) < 0 &&
 		    errno != EINTR)

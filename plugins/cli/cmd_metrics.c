@@ -30,15 +30,6 @@ struct gathering {
 	size_t count;
 };
 
-static uint64_t
-clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 struct pass {
 	struct ct_census *census;
 	struct ct_nat *nat;
@@ -59,7 +50,7 @@ look_at_flows(struct cli *cli, const char *netns, struct finding *finding,
 {
 	struct pass pass = { .census = &finding->census, .nat = cli_nat_new(cli) };
 	struct ct_dump_result result;
-	uint64_t begun = clock_ns();
+	uint64_t begun = cli_clock(CLOCK_MONOTONIC);
 	int status;
 
 	source->nat = pass.nat;
@@ -71,7 +62,7 @@ look_at_flows(struct cli *cli, const char *netns, struct finding *finding,
 	if (status != 0)
 		return CLI_FAILED;
 	finding->pass = (struct ct_pass_report){
-		.nanoseconds = clock_ns() - begun,
+		.nanoseconds = cli_clock(CLOCK_MONOTONIC) - begun,
 		.flows = result.flows,
 		.repeated = result.repeated,
 		.malformed = result.malformed,
@@ -91,6 +82,7 @@ look_at_kernel(const char *netns, struct finding *finding,
 	if (cli_visit(netns, &netlink, &home) < 0)
 		return CLI_FAILED;
 	error = ct_kernel_read(netlink, &finding->kernel);
+	ct_kernel_read_expects(netlink, &finding->kernel);
 	if (!error)
 		error = ct_stats_read(&finding->stats, netlink);
 	cli_leave(netlink, home);

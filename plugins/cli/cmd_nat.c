@@ -41,12 +41,10 @@ static void
 put_pool(struct report *report, const struct ct_nat_pool *pool)
 {
 	bool icmp = pool->proto == IPPROTO_ICMP || pool->proto == IPPROTO_ICMPV6;
-	const char *proto = ct_proto_name(pool->proto);
-	char number[8];
+	char number[CT_PROTO_NUMBER];
 
-	snprintf(number, sizeof(number), "%u", pool->proto);
 	report_addr(report, pool->family, &pool->addr, 128);
-	report_text(report, proto ? proto : number);
+	report_text(report, ct_proto_label(pool->proto, number));
 	if (pool->zone)
 		report_number(report, pool->zone);
 	else

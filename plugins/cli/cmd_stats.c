@@ -101,6 +101,7 @@ show_stats(struct cli *cli, const char *netns, struct report *report, void *data
 	if (cli_visit(netns, &netlink, &home) < 0)
 		return CLI_FAILED;
 	error = ct_kernel_read(netlink, &kernel);
+	ct_kernel_read_expects(netlink, &kernel);
 	if (!error)
 		error = ct_stats_read(&space->stats, netlink);
 	cli_leave(netlink, home);

@@ -60,12 +60,10 @@ put_key(const struct cli *cli, struct report *report, const struct ct_top_key *k
 {
 	unsigned int prefix =
 		(unsigned int)(key->family == AF_INET ? cli->prefix4 : cli->prefix6);
-	const char *proto = ct_proto_name(key->proto);
-	char number[8];
+	char number[CT_PROTO_NUMBER];
 
 	if (cli->by == CT_TOP_PORT) {
-		snprintf(number, sizeof(number), "%u", key->proto);
-		report_text(report, proto ? proto : number);
+		report_text(report, ct_proto_label(key->proto, number));
 		report_number(report, key->port);
 		return;
 	}

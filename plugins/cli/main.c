@@ -206,6 +206,15 @@ const struct cli_option cli_options[] = {
 };
 /* clang-format on */
 
+uint64_t
+cli_clock(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* The first signal asks; a second one, with its default action, ends the program. */
 static void
 on_signal(int number)
@@ -249,11 +258,9 @@ main(int argc, char **argv)
 		.warning = 80,
 		.critical = 95,
 	};
-	struct timespec now;
 	int status;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	cli.now = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	cli.now = cli_clock(CLOCK_REALTIME);
 	cli.filter = ct_filter_new();
 	if (!cli.filter)
 		return cli_failed("cannot start", -ENOMEM);

@@ -7,15 +7,6 @@
 
 #define PAUSE_NS UINT64_C(1000000000)
 
-static uint64_t
-monotonic(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 struct look {
 	struct ct_known *known;
 	ct_event_fn event_fn; /* NULL: the first look is no news */
@@ -114,7 +105,7 @@ cli_resync_hear(struct cli_resync *resync, const struct ct_event *event)
 int
 cli_resync_wait(const struct cli_resync *resync)
 {
-	uint64_t now = monotonic();
+	uint64_t now = cli_clock(CLOCK_MONOTONIC);
 
 	if (!resync->due)
 		return -1;
@@ -132,6 +123,6 @@ cli_resync_step(struct cli_resync *resync, ct_event_fn event_fn, void *data)
 		return 0;
 	resync->due = false;
 	status = look_at_table(resync, event_fn, data);
-	resync->not_before = monotonic() + PAUSE_NS;
+	resync->not_before = cli_clock(CLOCK_MONOTONIC) + PAUSE_NS;
 	return status;
 }

@@ -268,6 +268,7 @@ look(struct tap_kernel_reader *reader, const struct tap_space *space,
 	if (ct_netlink_open(&netlink, NULL) < 0)
 		netlink = NULL;
 	error = ct_kernel_read(netlink, kernel);
+	ct_kernel_read_expects(netlink, kernel);
 	if (!error)
 		error = ct_stats_read(&memory->stats, netlink);
 	ct_netlink_free(netlink);

@@ -64,11 +64,7 @@ count_flow(const struct ct_flow *flow, void *data)
 {
 	struct tap_table_reader *reader = data;
 	const struct tap_settings *settings = reader->settings;
-	const struct ct_tally one = {
-		.flows = 1,
-		.accounted = (flow->has & CT_COUNTERS) != 0,
-		.sum = { flow->counters[CT_ORIG], flow->counters[CT_REPLY] },
-	};
+	const struct ct_tally one = ct_tally_of(flow);
 
 	if (settings->mark_count)
 		count_marks(reader, flow, &one);
@@ -223,9 +219,7 @@ emit_named(const struct tap_emitter *emitter, const char *group, const char *nam
 {
 	emit_flows(emitter, group, name, tally->flows);
 	if (tally->accounted || tally->flows == 0)
-		tap_gauge(emitter, group, "bytes", name,
-			  (double)(tally->sum[CT_ORIG].bytes +
-				   tally->sum[CT_REPLY].bytes));
+		tap_gauge(emitter, group, "bytes", name, (double)ct_tally_bytes(tally));
 }
 
 static void
@@ -247,16 +241,14 @@ emit_configured(const struct tap_table_reader *reader,
 static void
 name_pool(const struct ct_nat_pool *pool, char *name, size_t size)
 {
-	const char *proto = ct_proto_name(pool->proto);
-	char addr[CT_ADDR_STRING], number[8];
+	char addr[CT_ADDR_STRING], number[CT_PROTO_NUMBER];
+	const char *proto = ct_proto_label(pool->proto, number);
 
 	ct_addr_string(addr, pool->family, &pool->addr);
-	snprintf(number, sizeof(number), "%u", pool->proto);
 	if (pool->zone)
-		snprintf(name, size, "%s-%s-zone%u", addr, proto ? proto : number,
-			 pool->zone);
+		snprintf(name, size, "%s-%s-zone%u", addr, proto, pool->zone);
 	else
-		snprintf(name, size, "%s-%s", addr, proto ? proto : number);
+		snprintf(name, size, "%s-%s", addr, proto);
 }
 
 static void

@@ -51,12 +51,13 @@ listen()
 	wait_until subscribed
 }
 
-# Its status says whether it has lost something, which its totals do too.
+# Sets $ended, its status.
 end_listener()
 {
 	wait_until caught_up
 	kill -TERM "$listener"
-	wait "$listener" || :
+	ended=0
+	wait "$listener" || ended=$?
 	listener=
 }
 
@@ -73,7 +74,10 @@ read_conntap_totals()
 {
 	# shellcheck disable=SC2046 # two words
 	set -- $(sed -n 's/.*: \([0-9]*\) events, \([0-9]*\) lost.*/\1 \2/p' "$scratch/said")
-	seen=${1-0} lost=${2-0}
+	[ $# -eq 2 ] || die "the listener said no totals: $(cat "$scratch/said")"
+	seen=$1 lost=$2
+	[ "$ended" -eq $((lost > 0)) ] ||
+		die "the listener ended with status $ended, $lost events being lost"
 }
 
 # It counts the lines that it prints; what it lost it does not know.
