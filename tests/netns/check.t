@@ -12,6 +12,7 @@ use FindBin;
 use Test::More;
 
 use lib $FindBin::Bin;
+use Files;
 use Lab;
 
 enter_lab();
@@ -26,22 +27,6 @@ my @all_filters = qw(family mark status zone tuple);
 my $sysctls = '/proc/sys/net/netfilter';
 my $setcap = 'run it as root, or: setcap cap_net_admin+ep ' .
 	abs_path(program('conntap'));
-
-sub slurp {
-	my ($path) = @_;
-
-	open my $file, '<', $path or return undef;
-	local $/;
-	return scalar <$file>;
-}
-
-sub spew {
-	my ($path, $text) = @_;
-
-	open my $file, '>', $path or die "$path: $!\n";
-	print $file $text;
-	close $file or die "$path: $!\n";
-}
 
 sub number {
 	my ($path) = @_;

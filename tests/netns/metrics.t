@@ -7,7 +7,7 @@ use strict;
 use warnings;
 
 use Fcntl qw(S_IMODE);
-use File::Temp qw(tempdir);
+use File::Temp ();
 use FindBin;
 use IO::Socket::INET;
 use JSON::PP ();
@@ -16,6 +16,7 @@ use Socket qw(SOCK_RAW);
 use Test::More;
 
 use lib $FindBin::Bin;
+use Files;
 use Lab;
 use OpenMetrics;
 
@@ -26,37 +27,6 @@ my @nobody = qw(setpriv --reuid=65534 --regid=65534 --clear-groups);
 my $nobody_works = !(run(@nobody, program('conntap'), '--version'))[0];
 my $rights = 'conntap: cannot read the connection tracking table: Operation not ' .
 	"permitted: run it as root, or with CAP_NET_ADMIN\n";
-
-sub slurp {
-	my ($path) = @_;
-
-	open my $file, '<', $path or return undef;
-	local $/;
-	return scalar <$file>;
-}
-
-sub spew {
-	my ($path, $text) = @_;
-
-	open my $file, '>', $path or die "$path: $!\n";
-	print $file $text;
-	close $file or die "$path: $!\n";
-}
-
-# A directory that everybody can look into.
-sub open_dir {
-	my $dir = tempdir(CLEANUP => 1);
-
-	chmod 0755, $dir;
-	return $dir;
-}
-
-sub entries {
-	my ($dir) = @_;
-
-	opendir my $handle, $dir or die "$dir: $!\n";
-	return join ' ', sort grep { !/^\.\.?\z/ } readdir $handle;
-}
 
 sub must {
 	my ($status, $out, $err) = run(@_);

@@ -5,46 +5,17 @@
 use strict;
 use warnings;
 
-use File::Temp qw(tempdir);
+use File::Temp ();
 use FindBin;
 use POSIX qw(_exit);
 use Test::More;
 use Time::HiRes qw(time);
 
 use lib $FindBin::Bin;
+use Files;
 use Lab;
 
 enter_lab();
-
-sub slurp {
-	my ($path) = @_;
-
-	open my $file, '<', $path or return undef;
-	local $/;
-	return scalar <$file>;
-}
-
-sub spew {
-	my ($path, $text) = @_;
-
-	open my $file, '>', $path or die "$path: $!\n";
-	print $file $text;
-	close $file or die "$path: $!\n";
-}
-
-sub open_dir {
-	my $dir = tempdir(CLEANUP => 1);
-
-	chmod 0755, $dir;
-	return $dir;
-}
-
-sub entries {
-	my ($dir) = @_;
-
-	opendir my $handle, $dir or die "$dir: $!\n";
-	return join ' ', sort grep { !/^\.\.?\z/ } readdir $handle;
-}
 
 # So many flows, each with another mark.
 sub fill_with_marks {

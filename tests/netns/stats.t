@@ -20,6 +20,7 @@ use Time::HiRes qw(time);
 
 use lib $FindBin::Bin;
 use Lab;
+use Packets;
 
 enter_lab();
 
@@ -169,38 +170,6 @@ sub check_added {
 	return \%added;
 }
 
-# Sends packets from the client: [destination, bytes with the IP header].
-sub send_packets {
-	my @packets = @_;
-	my $file = File::Temp->new;
-
-	print $file join ' ', $_->[0], unpack('H*', $_->[1]) . "\n" for @packets;
-	close $file;
-	output(in('client', $^X, '-e', <<'END', "$file"));
-use Socket;
-for (<>) {
-	my ($to, $hex) = split;
-	my $v6 = $to =~ /:/;
-	$sockets{$v6} or socket $sockets{$v6}, $v6 ? AF_INET6 : AF_INET, SOCK_RAW, 255
-		or die "socket: $!\n";
-	send $sockets{$v6}, pack('H*', $hex), 0, $v6 ? pack_sockaddr_in6(0,
-		Socket::inet_pton(AF_INET6, $to)) : pack_sockaddr_in(0, inet_aton($to))
-		or die "send: $!\n";
-}
-END
-}
-
-sub packet {
-	my ($protocol, $from, $to, $data) = @_;
-	my $family = $to =~ /:/ ? AF_INET6 : AF_INET;
-	my $addresses = join '', map { inet_pton($family, $_) } $from, $to;
-
-	return [$to, pack('N n C C', 6 << 28, length $data, $protocol, 64) .
-		$addresses . $data] if $family == AF_INET6;
-	return [$to, pack('C C n n n C C n', 0x45, 0, 20 + length $data, 1, 0, 64,
-		$protocol, 0) . $addresses . $data];
-}
-
 sub udp_packet {
 	my ($to, $sport, $dport) = @_;
 
@@ -267,7 +236,7 @@ sub check_traffic {
 sub check_expectation {
 	my $request = "\0\1file\0octet\0";
 
-	send_packets(packet(17, '10.0.1.2', '198.51.100.7', pack 'n4 a*', 4000, 69,
+	send_packets('client', packet(17, '10.0.1.2', '198.51.100.7', pack 'n4 a*', 4000, 69,
 		8 + length $request, 0, $request));
 	wait_until('an expectation', sub { output(qw(conntrack -C expect)) == 1 });
 	my $rows = check_same('an expectation');
@@ -296,7 +265,7 @@ sub check_invalid {
 	for (@cases) {
 		my ($name, $counter, @packets) = @$_;
 		my $before = counted($rule);
-		send_packets(@packets);
+		send_packets('client', @packets);
 		wait_until("$name: the counter of nft", sub {
 			counted($rule) - $before == @packets });
 		check_added($name, $counter => scalar @packets);
@@ -333,7 +302,7 @@ table ip stats {
 	}
 }
 END
-	send_packets(map { udp_packet($send[$_], 3000 + $_, 5001) } 0 .. $#send);
+	send_packets('client', map { udp_packet($send[$_], 3000 + $_, 5001) } 0 .. $#send);
 	wait_until('the packets', sub { counted('ip stats sent') == @send });
 	is(table_size(), 10, 'ports: as many flows as ports');
 	my $added = check_added('ports');
@@ -432,7 +401,7 @@ table ip full {
 	}
 }
 END
-		send_packets(map { udp_packet('198.51.100.7', 20000 + $_, 5003) }
+		send_packets('client', map { udp_packet('198.51.100.7', 20000 + $_, 5003) }
 			1 .. $sent);
 		wait_until('the packets', sub { counted('ip full before') == $sent });
 		my $added = check_added('more than fit');

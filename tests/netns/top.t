@@ -13,6 +13,7 @@ use Test::More;
 
 use lib $FindBin::Bin;
 use Lab;
+use Packets;
 
 enter_lab();
 
@@ -178,36 +179,11 @@ sub check_traffic {
 	is($note, "$without flows have no port", 'traffic: what has no port');
 }
 
-# Sends packets from the client: [destination, bytes with the IP header].
-sub send_packets {
-	my @packets = @_;
-	my $file = File::Temp->new;
-
-	print $file join ' ', $_->[0], unpack('H*', $_->[1]) . "\n" for @packets;
-	close $file;
-	output(qw(ip netns exec client), $^X, '-e', <<'END', "$file");
-use Socket;
-for (<>) {
-	my ($to, $hex) = split;
-	my $v6 = $to =~ /:/;
-	$sockets{$v6} or socket $sockets{$v6}, $v6 ? AF_INET6 : AF_INET, SOCK_RAW, 255
-		or die "socket: $!\n";
-	send $sockets{$v6}, pack('H*', $hex), 0, $v6 ? pack_sockaddr_in6(0,
-		Socket::inet_pton(AF_INET6, $to)) : pack_sockaddr_in(0, inet_aton($to))
-		or die "send: $!\n";
-}
-END
-}
-
 sub udp_packet {
 	my ($from, $to, $sport, $dport, $size) = @_;
-	my $family = $to =~ /:/ ? AF_INET6 : AF_INET;
-	my $data = join('', map { inet_pton($family, $_) } $from, $to) .
-		pack('n4', $sport, $dport, 8 + $size, 0) . 'x' x $size;
-	my $head = $family == AF_INET6 ? pack('N n C C', 6 << 28, 8 + $size, 17, 64) :
-		pack('C C n n n C C n', 0x45, 0, 28 + $size, 1, 0, 64, 17, 0);
 
-	return [$to, $head . $data];
+	return packet(17, $from, $to,
+		pack('n4', $sport, $dport, 8 + $size, 0) . 'x' x $size);
 }
 
 # Packets of all sizes to and from many, some of which send more than others.
@@ -224,7 +200,7 @@ sub send_from_many {
 		push @packets, udp_packet(@ends, 1000 + $i, 5000 + $i % 13,
 			$i * 7919 % 1200);
 	}
-	send_packets(@packets);
+	send_packets('client', @packets);
 	wait_until('the packets', sub { output(qw(conntrack -C)) == @packets });
 }
 
@@ -465,7 +441,7 @@ sub check_accounting {
 	unlike(top(@bytes, '-o', 'json'), qr/"bytes":0/,
 		'accounting off, by bytes: no zero for what is not known');
 	set_sysctl($key, 1);
-	send_packets(udp_packet('10.0.1.2', '198.51.100.7', 1, 2, 100),
+	send_packets('client', udp_packet('10.0.1.2', '198.51.100.7', 1, 2, 100),
 		udp_packet('100.64.0.9', '198.51.100.7', 1, 2, 300));
 	wait_until('the packets', sub { output(qw(conntrack -C)) == 5 });
 	@flows = flows();
