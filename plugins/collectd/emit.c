@@ -18,18 +18,11 @@ static void
 set_plugin(char plugin[DATA_MAX_NAME_LEN], char instance[DATA_MAX_NAME_LEN],
 	   const struct tap_emitter *emitter, const char *group)
 {
-	const char *netns = emitter->netns;
+	const char *netns = emitter->netns ? emitter->netns : "all";
 
 	sstrncpy(plugin, TAP_PLUGIN, DATA_MAX_NAME_LEN);
-	if (netns && group)
-		snprintf(instance, DATA_MAX_NAME_LEN, "%.*s-%s", DATA_MAX_NAME_LEN - 40,
-			 netns, group);
-	else
-		sstrncpy(instance,
-			 netns   ? netns
-			 : group ? group
-				 : "all",
-			 DATA_MAX_NAME_LEN);
+	snprintf(instance, DATA_MAX_NAME_LEN, "%.*s%s%s", DATA_MAX_NAME_LEN - 40, netns,
+		 group ? "-" : "", group ? group : "");
 	tap_clean(instance);
 }
 

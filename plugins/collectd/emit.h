@@ -7,8 +7,8 @@
  *
  * Both instances are always set, because write_prometheus would name a value without
  * them by other labels.  The plugin instance is the namespace ("all" for collectd's
- * own) and, behind a dash, a group of values; in collectd's own namespace, the group
- * alone.  The values of one type in one group can be added up.
+ * own) and, behind a dash, a group of values.  The values of one type in one group can
+ * be added up.
  */
 #include <stdint.h>
 

@@ -16,10 +16,11 @@
 #include "common/netns.h"
 #include "common/stats.h"
 #include "emit.h"
+#include "pause.h"
 #include "space.h"
 
 #define COUNT_FILE "/proc/sys/net/netfilter/nf_conntrack_count"
-#define SAMPLE_NS 200000000
+#define SAMPLE_INTERVAL MS_TO_CDTIME_T(200)
 
 /* What is remembered of a namespace. */
 struct memory {
@@ -36,10 +37,9 @@ struct tap_kernel_reader {
 	struct tap_spaces spaces;
 	pthread_t sampler;
 	bool sampling;
+	struct tap_pause pause; /* the sampler's */
 	/* Guards the list and what the sampler uses of a memory. */
 	pthread_mutex_t mutex;
-	pthread_cond_t end;
-	bool ending;
 };
 
 static void *
@@ -91,23 +91,14 @@ static void *
 sampler(void *data)
 {
 	struct tap_kernel_reader *reader = data;
-	struct timespec next;
+	cdtime_t begun = tap_pause_now();
 
-	clock_gettime(CLOCK_MONOTONIC, &next);
-	pthread_mutex_lock(&reader->mutex);
-	while (!reader->ending) {
-		next.tv_nsec += SAMPLE_NS;
-		if (next.tv_nsec >= 1000000000) {
-			next.tv_nsec -= 1000000000;
-			next.tv_sec++;
-		}
-		while (!reader->ending &&
-		       pthread_cond_timedwait(&reader->end, &reader->mutex, &next) == 0)
-			;
+	while (tap_pause_wait(&reader->pause, begun, SAMPLE_INTERVAL)) {
+		pthread_mutex_lock(&reader->mutex);
 		for (struct tap_space *at = reader->spaces.first; at; at = at->next)
 			sample(at->data);
+		pthread_mutex_unlock(&reader->mutex);
 	}
-	pthread_mutex_unlock(&reader->mutex);
 	return NULL;
 }
 
@@ -115,7 +106,6 @@ struct tap_kernel_reader *
 tap_kernel_new(const struct tap_settings *settings)
 {
 	struct tap_kernel_reader *reader = calloc(1, sizeof(*reader));
-	pthread_condattr_t attributes;
 
 	if (!reader)
 		return NULL;
@@ -123,10 +113,7 @@ tap_kernel_new(const struct tap_settings *settings)
 	reader->spaces.make = memory_make;
 	reader->spaces.done = memory_done;
 	pthread_mutex_init(&reader->mutex, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&reader->end, &attributes);
-	pthread_condattr_destroy(&attributes);
+	tap_pause_init(&reader->pause);
 	reader->sampling = plugin_thread_create(&reader->sampler, sampler, reader,
 						"conntap peak") == 0;
 	if (!reader->sampling)
@@ -139,14 +126,11 @@ tap_kernel_free(struct tap_kernel_reader *reader)
 {
 	if (!reader)
 		return;
-	pthread_mutex_lock(&reader->mutex);
-	reader->ending = true;
-	pthread_cond_signal(&reader->end);
-	pthread_mutex_unlock(&reader->mutex);
+	tap_pause_end(&reader->pause);
 	if (reader->sampling)
 		pthread_join(reader->sampler, NULL);
 	tap_spaces_free(&reader->spaces);
-	pthread_cond_destroy(&reader->end);
+	tap_pause_done(&reader->pause);
 	pthread_mutex_destroy(&reader->mutex);
 	free(reader);
 }

@@ -364,11 +364,8 @@ take_nat(struct tap_settings *settings, const oconfig_item_t *item)
 	if (!word)
 		return;
 	for (int i = 0; i < item->children_num; i++)
-		if (strcasecmp(item->children[i].key, "Ports") == 0)
-			take_ports(settings, &item->children[i]);
-		else
-			WARNING(TAP_PLUGIN " plugin: Nat: there is no option %s",
-				item->children[i].key);
+		WARNING(TAP_PLUGIN " plugin: Nat: there is no option %s",
+			item->children[i].key);
 	if (strcasecmp(word, "auto") == 0) {
 		settings->nat = true;
 	} else if (ct_parse_addr(word, &range, &why) < 0) {

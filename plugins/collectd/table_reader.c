@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include "common/census.h"
@@ -19,6 +18,7 @@
 #include "common/kernel.h"
 #include "common/text.h"
 #include "emit.h"
+#include "pause.h"
 #include "space.h"
 
 /* Zones that get a value each, those with most flows; the others are one, "other". */
@@ -31,9 +31,7 @@ struct tap_table_reader {
 	struct tap_spaces spaces;
 	pthread_t thread;
 	bool running;
-	volatile sig_atomic_t stop; /* for the pass */
-	pthread_mutex_t mutex;      /* of `stop`, for who waits */
-	pthread_cond_t stopped;
+	struct tap_pause pause;
 	c_complain_t slow;
 	/* Of the pass at hand: */
 	struct ct_census census;
@@ -102,7 +100,7 @@ pass(struct tap_table_reader *reader, const struct tap_space *space,
 {
 	const struct ct_dump_options options = {
 		.reader_thread = true,
-		.stop = &reader->stop,
+		.stop = &reader->pause.over,
 	};
 	struct ct_netlink *netlink;
 	struct ct_kernel kernel;
@@ -310,11 +308,11 @@ read_all(struct tap_table_reader *reader, cdtime_t interval)
 	cdtime_t begun = cdtime(), took;
 
 	tap_spaces_update(&reader->spaces, reader->settings);
-	for (struct tap_space *at = reader->spaces.first; at && !reader->stop;
+	for (struct tap_space *at = reader->spaces.first; at && !reader->pause.over;
 	     at = at->next)
 		read_space(reader, at);
 	took = cdtime() - begun;
-	if (took > interval && !reader->stop)
+	if (took > interval && !reader->pause.over)
 		c_complain(LOG_WARNING, &reader->slow,
 			   TAP_PLUGIN " plugin: a pass takes %.3f s, longer than its "
 				      "interval of %.3f s: see TableInterval",
@@ -325,37 +323,12 @@ read_all(struct tap_table_reader *reader, cdtime_t interval)
 				     "again");
 }
 
-/* Waits until then, or for the end: false. */
-static bool
-wait_until(struct tap_table_reader *reader, const struct timespec *then)
-{
-	int error = 0;
-
-	pthread_mutex_lock(&reader->mutex);
-	while (!reader->stop && error == 0)
-		error = pthread_cond_timedwait(&reader->stopped, &reader->mutex, then);
-	pthread_mutex_unlock(&reader->mutex);
-	return !reader->stop;
-}
-
-/* The next whole number of intervals after `begun` that lies in the future. */
-static struct timespec
-next_time(const struct timespec *begun, cdtime_t interval)
-{
-	cdtime_t first = TIMESPEC_TO_CDTIME_T(begun), now;
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	now = TIMESPEC_TO_CDTIME_T(&at);
-	return CDTIME_T_TO_TIMESPEC(first + ((now - first) / interval + 1) * interval);
-}
-
 static void *
 read_on(void *data)
 {
 	struct tap_table_reader *reader = data;
 	plugin_ctx_t context = plugin_get_ctx();
-	struct timespec begun, next;
+	cdtime_t begun = tap_pause_now();
 
 	/* Values are dispatched with the interval that they come in. */
 	if (reader->settings->table_interval)
@@ -363,24 +336,10 @@ read_on(void *data)
 	if (context.interval == 0)
 		context.interval = plugin_get_interval();
 	plugin_set_ctx(context);
-	clock_gettime(CLOCK_MONOTONIC, &begun);
-	do {
+	do
 		read_all(reader, context.interval);
-		next = next_time(&begun, context.interval);
-	} while (wait_until(reader, &next));
+	while (tap_pause_wait(&reader->pause, begun, context.interval));
 	return NULL;
-}
-
-/* A condition that waits by the clock that nobody sets. */
-static void
-condition_init(pthread_cond_t *condition)
-{
-	pthread_condattr_t attributes;
-
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attributes);
-	pthread_condattr_destroy(&attributes);
 }
 
 struct tap_table_reader *
@@ -394,8 +353,7 @@ tap_table_new(const struct tap_settings *settings)
 	reader->nat = tap_settings_nat(settings);
 	C_COMPLAIN_INIT(&reader->slow);
 	ct_census_init(&reader->census);
-	pthread_mutex_init(&reader->mutex, NULL);
-	condition_init(&reader->stopped);
+	tap_pause_init(&reader->pause);
 	if (!settings->nat || reader->nat)
 		reader->running = plugin_thread_create(&reader->thread, read_on, reader,
 						       "conntap table") == 0;
@@ -412,16 +370,12 @@ tap_table_free(struct tap_table_reader *reader)
 {
 	if (!reader)
 		return;
-	pthread_mutex_lock(&reader->mutex);
-	reader->stop = 1;
-	pthread_cond_signal(&reader->stopped);
-	pthread_mutex_unlock(&reader->mutex);
+	tap_pause_end(&reader->pause);
 	if (reader->running)
 		pthread_join(reader->thread, NULL);
 	tap_spaces_free(&reader->spaces);
 	ct_census_done(&reader->census);
 	ct_nat_free(reader->nat);
-	pthread_cond_destroy(&reader->stopped);
-	pthread_mutex_destroy(&reader->mutex);
+	tap_pause_done(&reader->pause);
 	free(reader);
 }

@@ -211,7 +211,7 @@ passes_have_one_time(void **unused)
 	need_table();
 	host_configure("Table true\nTableInterval 0.1\nMark 1\nNat auto\n");
 	host_init();
-	host_wait("self", "errors", "pass", 3);
+	host_wait("all-self", "errors", "pass", 3);
 	host_shutdown();
 	count = host_values(&values);
 	for (size_t i = 0; i < count; i++) {
@@ -235,12 +235,12 @@ all_at_once(void **unused)
 	host_configure("Table true\nTableInterval 0.1\nEvents true\nNat auto\n");
 	host_init();
 	assert_int_equal(host_threads(), 3);
-	read_until("events", "operations", "subscribe", 1);
+	read_until("all-events", "operations", "subscribe", 1);
 	for (unsigned int i = 0; i < 20; i++) {
 		make_flow(2000 + i);
 		host_read();
 	}
-	read_until("new", "connections", "udp", 20);
+	read_until("all-new", "connections", "udp", 20);
 	assert_int_equal(host_said("cannot"), 0);
 }
 
@@ -254,7 +254,7 @@ restarts(void **unused)
 			       "<Match \"m\">\nDport 53\n</Match>\n");
 		host_init();
 		if (i % 2)
-			host_wait("self", "objects", "flows", i / 2 + 1);
+			host_wait("all-self", "objects", "flows", i / 2 + 1);
 		host_read();
 		host_shutdown();
 		assert_int_equal(host_threads(), 0);

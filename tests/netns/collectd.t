@@ -79,15 +79,15 @@ sub kernel_values {
 	my ($max, %values) = (setting('nf_conntrack_max'));
 
 	put_fill(\%values, 'all', table_size(), $max);
-	put_fill(\%values, 'peak', table_size(), $max);
-	put_fill(\%values, 'expect', 0 + must('conntrack', '-C', 'expect'),
+	put_fill(\%values, 'all-peak', table_size(), $max);
+	put_fill(\%values, 'all-expect', 0 + must('conntrack', '-C', 'expect'),
 		setting('nf_conntrack_expect_max')) unless $how{no_rights};
 	for my $line (map { split /\n/, must('conntrack', '-S', @$_) } [], ['exp']) {
 		my ($cpu, %counts) = split /[\s=]+/, $line =~ s/^cpu=//r;
 		for my $name (keys %counts) {
 			my $shown = $name eq 'chaintoolong' ? 'chain_toolong' : $name;
-			my $instance = $shown =~ s/^expect_// ? 'expect' :
-				$how{by_cpu} ? "cpu$cpu" : 'all';
+			my $instance = $shown =~ s/^expect_// ? 'all-expect' :
+				$how{by_cpu} ? "all-cpu$cpu" : 'all';
 			my $type = $errors{$name} ? 'errors' : 'operations';
 			$values{"$instance $type $shown"} += $counts{$name};
 		}
@@ -169,8 +169,8 @@ sub put_nat {
 sub table_values {
 	my %how = @_;
 	my @flows = @{$how{flows} // [conntrack_flows()]};
-	my $group = sub { join '-', $how{netns} // (), @_ };
 	my $all = $how{netns} // 'all';
+	my $group = sub { "$all-$_[0]" };
 	my %values;
 
 	my $count = sub {
@@ -327,7 +327,7 @@ sub many_values {
 		nat => {}));
 }
 
-my $of_events = qr/^(?:new|ended|duration|size|events) /;
+my $of_events = qr/^all-(?:new|ended|duration|size|events) /;
 
 # Pings of sizes that give a flow for each bucket.
 sub ping {
@@ -363,15 +363,15 @@ sub bucket_of {
 sub event_values {
 	my ($listener) = @_;
 	my @ended = heard($listener, 'DESTROY');
-	my %values = ('events errors lost' => 0, 'events operations subscribe' => 1);
+	my %values = ('all-events errors lost' => 0, 'all-events operations subscribe' => 1);
 
-	put_by_proto(\%values, 'new', 'connections', sub { 1 },
+	put_by_proto(\%values, 'all-new', 'connections', sub { 1 },
 		heard($listener, 'NEW'));
-	put_by_proto(\%values, 'ended', 'connections', sub { 1 }, @ended);
-	put_by_proto(\%values, 'ended', 'total_bytes', sub { bytes_of($_) }, @ended);
-	put_by_proto(\%values, 'ended', 'packets',
+	put_by_proto(\%values, 'all-ended', 'connections', sub { 1 }, @ended);
+	put_by_proto(\%values, 'all-ended', 'total_bytes', sub { bytes_of($_) }, @ended);
+	put_by_proto(\%values, 'all-ended', 'packets',
 		sub { $_->{orig}{packets} + $_->{reply}{packets} }, @ended);
-	put(\%values, 'size', 'connections', parted(sub {
+	put(\%values, 'all-size', 'connections', parted(sub {
 		bucket_of(bytes_of($_), \@sizes) }, [map { $_->[1] } @sizes], @ended));
 	return %values;
 }
@@ -393,7 +393,7 @@ sub check_durations {
 		}
 		$least{$short}++ if $short eq $long;
 	}
-	my @wrong = grep { my $got = $page{"duration connections $_"} // -1;
+	my @wrong = grep { my $got = $page{"all-duration connections $_"} // -1;
 		$got < ($least{$_} // 0) || $got > ($most{$_} // 0) }
 		map { $_->[1] } @durations;
 	is("@wrong", '', 'durations: in their buckets');
@@ -424,9 +424,9 @@ sub check_ways {
 		$csv{$key} = $rows[-1][1] if @rows;
 	}
 	is(join("\n", differences(\%csv, \%values)), '', 'csv: the same');
-	same_time($host, 'the kernel', grep { /^(?:all|peak|expect) (?!.*_conn)/ }
+	same_time($host, 'the kernel', grep { /^all(?:-peak|-expect)? (?!.*_conn)/ }
 		keys %values);
-	same_time($host, 'the table', grep { /_connections / && !/^zone/ }
+	same_time($host, 'the table', grep { /_connections / && !/^all-zone/ }
 		keys %values);
 }
 
@@ -450,20 +450,20 @@ sub check_everything {
 	my $listener = start_listening({}, 5,
 		'conntrack', '-E', '-e', 'NEW,DESTROY', '-o', 'extended');
 	my $host = start_collectd(plugin => $many);
-	my $not_events = qr/^(?!(?:new|ended|duration|size|events) )/;
+	my $not_events = qr/^(?!all-(?:new|ended|duration|size|events) )/;
 
 	comes_to_be($host, 'an empty table: zeros for all that is known', $not_events,
 		\&many_values);
 	comes_to_be($host, 'nothing has happened', $of_events,
 		sub { event_values($listener),
-			map({ ("duration connections $_->[1]" => 0) } @durations) });
+			map({ ("all-duration connections $_->[1]" => 0) } @durations) });
 	my $traffic = start_traffic();
 	ping(@$_) for [3, 1400], [30, 1400], [200, 1400], [50, 65000], [200, 65000],
 		[900, 65000];
 	comes_to_be($host, 'all kinds of traffic', $not_events, \&many_values);
 	my @flows = conntrack_flows();
-	adds_up($host, "$_ current_connections", scalar @flows, 'traffic')
-		for qw(all reply assurance translation path family zone mark);
+	adds_up($host, "$_ current_connections", scalar @flows, 'traffic') for 'all',
+		map { "all-$_" } qw(reply assurance translation path family zone mark);
 	adds_up($host, 'all tcp_connections',
 		scalar(grep { $_->{protonum} == 6 } @flows), 'traffic');
 	adds_up($host, 'all conntrack', setting('nf_conntrack_max'), 'traffic');
@@ -477,15 +477,15 @@ sub check_everything {
 	my $after = time;
 	wait_until('the ends of all flows', sub {
 		heard($listener, 'DESTROY') >= $already + @flows });
-	comes_to_be($host, 'events', qr/^(?:new|ended|size|events) /,
+	comes_to_be($host, 'events', qr/^all-(?:new|ended|size|events) /,
 		sub { event_values($listener) });
 	my %page = $host->page;
-	is_deeply([grep { !$page{"size connections $_->[1]"} } @sizes], [],
+	is_deeply([grep { !$page{"all-size connections $_->[1]"} } @sizes], [],
 		'sizes: something in each bucket');
-	adds_up($host, 'duration connections', scalar heard($listener, 'DESTROY'),
+	adds_up($host, 'all-duration connections', scalar heard($listener, 'DESTROY'),
 		'events');
 	check_durations($host, $before, $after, @flows) if !$already;
-	comes_to_be($host, 'all gone again', qr/^(?!nat |peak )$not_events/,
+	comes_to_be($host, 'all gone again', qr/^(?!all-(?:nat|peak) )$not_events/,
 		\&many_values);
 	interrupt($listener);
 	is_deeply([$host->said], [], 'nothing to complain about');
@@ -520,15 +520,15 @@ sub check_peak {
 		last if $seen == $host->csv($key);
 	}
 	wait_until('the next reading',
-		sub { rows_after($host, 'peak percent used', $seen) });
+		sub { rows_after($host, 'all-peak percent used', $seen) });
 	is_deeply([map { 0 + (rows_after($host, "$_ conntrack used", $seen))[0] }
-		'all', 'peak'], [0, $flows],
+		'all', 'all-peak'], [0, $flows],
 		'a flood between two readings is in the peak');
 	wait_until('the reading after', sub {
-		rows_after($host, 'peak percent used', $seen) > 1 });
-	cmp_ok((rows_after($host, 'peak conntrack used', $seen))[1], '==', 0,
+		rows_after($host, 'all-peak percent used', $seen) > 1 });
+	cmp_ok((rows_after($host, 'all-peak conntrack used', $seen))[1], '==', 0,
 		'and not in the next');
-	is_deeply([grep { /^(?!all|peak|expect) / } $host->csv_keys], [],
+	is_deeply([grep { !/^all(?:-peak|-expect)? / } $host->csv_keys], [],
 		'nothing else unless it is asked for');
 	is_deeply([$host->said], [], 'peak: nothing to complain about');
 }
@@ -565,9 +565,9 @@ END
 
 	comes_to_be($host, 'processors, an address, ports', qr/./, $values);
 	my %page = $host->page;
-	ok(exists $page{'nat objects 10.0.2.100-tcp'}, 'the address has ports');
+	ok(exists $page{'all-nat objects 10.0.2.100-tcp'}, 'the address has ports');
 	my @cpus = must('conntrack', '-S') =~ /^cpu=/mg;
-	is(scalar(grep { /^cpu\d+ errors drop$/ } keys %page), @cpus,
+	is(scalar(grep { /^all-cpu\d+ errors drop$/ } keys %page), @cpus,
 		'every processor');
 	my $rows = wait_until('two passes', sub {
 		my @rows = $host->csv('all current_connections tcp');
@@ -619,8 +619,8 @@ sub check_sum {
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	eval { wait_until($name, sub {
-		($begun, $ended, $lost) = map { sum_of($host, $_) } 'new connections',
-			'ended connections', 'events errors';
+		($begun, $ended, $lost) = map { sum_of($host, $_) } 'all-new connections',
+			'all-ended connections', 'all-events errors';
 		return $begun + $ended + $lost == $expected;
 	}) };
 	is($begun + $ended + $lost, $expected, $name) or
@@ -634,7 +634,7 @@ sub check_lost {
 	my $flows = 20000;
 
 	wait_until('a subscription',
-		sub { sum_of($host, 'events operations') == 1 });
+		sub { sum_of($host, 'all-events operations') == 1 });
 	kill STOP => $host->{job}{pid};
 	flood('-n', $flows);
 	kill CONT => $host->{job}{pid};
@@ -653,14 +653,14 @@ sub check_flood {
 	my $flows = 30000;
 
 	wait_until('a subscription',
-		sub { sum_of($host, 'events operations') == 1 });
+		sub { sum_of($host, 'all-events operations') == 1 });
 	for (1 .. 3) {
 		flood('-n', $flows);
 		run('conntrack', '-F');
 	}
 	my (undef, $lost) = check_sum($host, 6 * $flows, 'a flood: begins and ends');
 	is($lost, 0, 'a flood: nothing is lost');
-	is(sum_of($host, 'size connections'), 3 * $flows, 'a flood: sizes');
+	is(sum_of($host, 'all-size connections'), 3 * $flows, 'a flood: sizes');
 	cmp_ok($host->stop, '<', 1, 'a flood: it ends within a second');
 }
 
@@ -795,7 +795,7 @@ sub check_rights {
 				sub { kernel_values(no_rights => 1) });
 			# It is tried again and again, and said once.
 			wait_until('some tries', sub {
-				sum_of($host, 'self errors') >= 3 });
+				sum_of($host, 'all-self errors') >= 3 });
 			my @missing = map { "$warning cannot $_: $needs" }
 				'listen to events', 'read the table';
 			is_deeply([sort $host->said], \@missing,
@@ -896,7 +896,7 @@ sub check_refused {
 		plugin => "Table true\nEvents true\n");
 
 	wait_until('the table', sub { $host->csv($key) > 1 });
-	my @failures = map { 0 + $_->[1] } $host->csv('self errors pass');
+	my @failures = map { 0 + $_->[1] } $host->csv('all-self errors pass');
 	is_deeply([@failures[0 .. 3]], [1, 2, 3, 3], 'refused: counted');
 	# Under strace, passes may take long.
 	is_deeply([grep { !/events|interval/ } $host->said],
@@ -912,8 +912,8 @@ sub check_half {
 	my $host = start_collectd(before => faulty('recvfrom:error=ENOBUFS:when=4'),
 		plugin => "Table true\n");
 
-	wait_until('failures', sub { $host->csv('self errors pass') > 2 });
-	cmp_ok(($host->csv('self errors pass'))[-1][1], '>', 0,
+	wait_until('failures', sub { $host->csv('all-self errors pass') > 2 });
+	cmp_ok(($host->csv('all-self errors pass'))[-1][1], '>', 0,
 		'half a pass is a failure');
 	is_deeply([grep { $_->[1] != $expected } $host->csv($key)], [],
 		'half a pass: no half counts');
@@ -982,8 +982,8 @@ sub check_stop {
 			"Table true\nTableInterval 0.1\nNat auto\nEvents true\n");
 		wait_until('passes without a pause', sub {
 			grep { /a pass takes \S+ s, longer than its/ } $host->said });
-		wait_until('values', sub { $host->csv('self objects flows') });
-		cmp_ok(($host->csv('self objects flows'))[-1][1], '==', $flows,
+		wait_until('values', sub { $host->csv('all-self objects flows') });
+		cmp_ok(($host->csv('all-self objects flows'))[-1][1], '==', $flows,
 			"$flows flows: counted");
 		cmp_ok($host->stop, '<', 1, "$flows flows: it ends within a second");
 		is($host->{status}, 0, "$flows flows: it ends well");
@@ -1007,7 +1007,7 @@ sub check_stop_slow {
 			before => faulty('recvfrom:delay_exit=20000'));
 		wait_until('readings', sub { $host->csv('all conntrack used') > 1 });
 		cmp_ok($host->stop, '<', 3, 'a slow pass: it is not waited for');
-		is_deeply([$host->csv('self objects flows')], [],
+		is_deeply([$host->csv('all-self objects flows')], [],
 			'a slow pass: it was in the middle');
 		run('conntrack', '-F');
 	}
