@@ -26,6 +26,9 @@ LIBS := libmnl libnetfilter_conntrack
 # Asked for when first used: `make deps` has to work before pkg-config is there.
 LIBS_CFLAGS = $(eval LIBS_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(LIBS)))$(LIBS_CFLAGS)
 LIBS_LDLIBS = $(eval LIBS_LDLIBS := $$(shell $(PKG_CONFIG) --libs $(LIBS)))$(LIBS_LDLIBS)
+# Of what exports: to compress.
+EXPORT_LIBS := zlib libzstd
+EXPORT_LDLIBS = $(eval EXPORT_LDLIBS := $$(shell $(PKG_CONFIG) --libs $(EXPORT_LIBS)))$(EXPORT_LDLIBS)
 ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DCONNTAP_VERSION='"$(VERSION)"' $(LIBS_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 -pthread $(WARNINGS) $(CFLAGS)
 ALL_LDLIBS = $(LIBS_LDLIBS) -pthread $(LDLIBS)
@@ -56,7 +59,7 @@ SOURCES := $(wildcard common/*.[ch] plugins/*/*.[ch] tests/*/*.[ch] contrib/*/*.
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 LAB := $(addprefix $(BUILD)/tests/,traffic record synthesise flood)
-BENCH := $(addprefix $(BUILD)/tests/,flood floor measure)
+BENCH := $(addprefix $(BUILD)/tests/,flood floor measure $(if $(MODULES),collectd_host))
 # With the real plugin, and a host that is a program of the tests.
 FAKE := $(if $(MODULES),$(patsubst tests/fake/%.c,$(BUILD)/tests/%,$(wildcard tests/fake/test_*.c)))
 RING_UNIT := $(UNIT) tests/layers.t $(FAKE) tests/symbols.t
@@ -91,7 +94,7 @@ $(BUILD)/$(SHARED): $(SHARED_CORE) common/libconntap.map
 		-Wl,-Bsymbolic-functions -Wl,-z,defs $(ALL_LDLIBS)
 
 $(BUILD)/conntap: $(CLI) $(EXPORT) $(BUILD)/libconntap.a
-	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(EXPORT_LDLIBS) $(ALL_LDLIBS)
 
 # collectd loads it and looks for one symbol; the core inside is nobody else's business.
 $(COLLECTD): ALL_CPPFLAGS += -DHAVE_CONFIG_H $(COLLECTD_CPPFLAGS)
@@ -124,7 +127,7 @@ $(EXAMPLES): $(BUILD)/%: contrib/%.c
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(call objects,tests/unit/support*.c) \
 		$(EXPORT) $(BUILD)/libconntap.a
-	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(EXPORT_LDLIBS) $(ALL_LDLIBS)
 
 # The plugin looks for the host's functions in the program that loads it.
 $(call objects,tests/fake/*.c): ALL_CPPFLAGS += -DHAVE_CONFIG_H $(COLLECTD_CPPFLAGS)
@@ -137,6 +140,10 @@ $(BUILD)/tests/synthesise: $(BUILD)/tests/netns/synthesise.o
 $(BUILD)/tests/flood: $(BUILD)/tests/bench/flood.o
 $(BUILD)/tests/floor: $(BUILD)/tests/bench/floor.o
 $(BUILD)/tests/measure: $(BUILD)/tests/bench/measure.o
+# As the tests' host: the plugin looks for its functions.
+$(BUILD)/tests/bench/collectd_host.o: ALL_CPPFLAGS += -DHAVE_CONFIG_H $(COLLECTD_CPPFLAGS)
+$(BUILD)/tests/collectd_host: ALL_LDLIBS += -rdynamic
+$(BUILD)/tests/collectd_host: $(BUILD)/tests/bench/collectd_host.o
 $(sort $(LAB) $(BENCH)):
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
@@ -171,7 +178,7 @@ asan:
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
 
 .PHONY: bench
-bench: $(BUILD)/conntap $(BENCH)
+bench: $(BUILD)/conntap $(BENCH) $(MODULES)
 	$(Q)BUILD='$(BUILD)' tests/bench/run.sh $(BENCH_FLAGS)
 
 FUZZ_SECONDS ?= 60

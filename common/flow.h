@@ -234,6 +234,17 @@ ct_flow_is_nat(const struct ct_flow *flow)
 	return flow->status & CT_NAT_MASK;
 }
 
+/* How long a flow that has ended had lasted, in ns; false where it is not known. */
+static inline bool
+ct_flow_duration(const struct ct_flow *flow, uint64_t *ns)
+{
+	if (!(flow->has & CT_START) || !(flow->has & CT_STOP) ||
+	    flow->stop < flow->start)
+		return false;
+	*ns = flow->stop - flow->start;
+	return true;
+}
+
 /* Is the source, or the destination, translated; and its port? */
 static inline bool
 ct_flow_is_snat(const struct ct_flow *flow)

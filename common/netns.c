@@ -15,25 +15,48 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define HOME_NONE (-1)
+#define HERE "/proc/thread-self/ns/net"
+
+static int
+path_of(const char *name, char path[PATH_MAX])
+{
+	int length = snprintf(path, PATH_MAX, "%s%s",
+			      strchr(name, '/') ? "" : CT_NETNS_DIR "/", name);
+
+	return length >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
 
 static int
 open_namespace(const char *name)
 {
 	char path[PATH_MAX];
-	int length, fd;
+	int error = path_of(name, path), fd;
 
-	if (strchr(name, '/'))
-		length = snprintf(path, sizeof(path), "%s", name);
-	else
-		length = snprintf(path, sizeof(path), CT_NETNS_DIR "/%s", name);
-	if (length >= (int)sizeof(path))
-		return -ENAMETOOLONG;
+	if (error)
+		return error;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+int
+ct_netns_identify(const char *name, struct ct_netns_id *id)
+{
+	char path[PATH_MAX] = HERE;
+	struct stat status;
+	int error = name ? path_of(name, path) : 0;
+
+	if (error)
+		return error;
+	if (stat(path, &status) < 0)
+		return -errno;
+	id->device = status.st_dev;
+	id->inode = status.st_ino;
+	return 0;
 }
 
 int
@@ -47,7 +70,7 @@ ct_netns_enter(const char *name, int *home)
 	there = open_namespace(name);
 	if (there < 0)
 		return there;
-	*home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	*home = open(HERE, O_RDONLY | O_CLOEXEC);
 	if (*home < 0 || setns(there, CLONE_NEWNET) < 0) {
 		error = -errno;
 		if (*home >= 0)

@@ -2,9 +2,11 @@
 #ifndef CT_NETNS_H
 #define CT_NETNS_H
 /*
- * Visits to other network namespaces.  For netlink, which opens sockets there, and for
- * whoever reads /proc there; a socket stays where it was opened, so visits are short.
+ * Names of network namespaces, and visits there.  For netlink, which opens sockets
+ * there, and for whoever reads /proc there; a socket stays where it was opened, so
+ * visits are short.
  */
+#include <stdint.h>
 
 /* Where `ip netns` keeps the names. */
 #define CT_NETNS_DIR "/run/netns"
@@ -27,6 +29,16 @@ int ct_netns_leave(int home);
  * there is no such namespace; or another -errno.
  */
 int ct_netns_nsid(const char *name, int *nsid);
+
+/* Which namespace it is, whatever it is called: a name may come to be another's. */
+struct ct_netns_id {
+	uint64_t device;
+	uint64_t inode;
+};
+
+/* The id of what `name` means at present (NULL: of the calling thread's).  Returns 0 or
+ * -errno. */
+int ct_netns_identify(const char *name, struct ct_netns_id *id);
 
 /*
  * Calls `name_fn` with each name of CT_NETNS_DIR, in alphabetical order, until it

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/census.h"
@@ -56,8 +55,7 @@ struct counts {
 
 struct listener {
 	struct ct_events *events; /* NULL: not yet, or not any more */
-	dev_t device;             /* which namespace the name meant: */
-	ino_t inode;
+	struct ct_netns_id id;    /* which namespace the name meant */
 	struct counts counts;
 };
 
@@ -102,6 +100,7 @@ count_end(struct counts *counts, const struct ct_flow *flow)
 	const struct ct_counters *sums = flow->counters;
 	uint64_t bytes = sums[CT_ORIG].bytes + sums[CT_REPLY].bytes;
 	uint8_t proto = flow->orig.proto;
+	uint64_t duration;
 
 	counts->ended[proto]++;
 	if (flow->has & CT_COUNTERS) {
@@ -110,9 +109,8 @@ count_end(struct counts *counts, const struct ct_flow *flow)
 			sums[CT_ORIG].packets + sums[CT_REPLY].packets;
 		count_in(sizes, counts->sizes, bytes);
 	}
-	if (flow->has & CT_START && flow->has & CT_STOP && flow->stop >= flow->start)
-		count_in(durations, counts->durations,
-			 (flow->stop - flow->start) / 1000000000);
+	if (ct_flow_duration(flow, &duration))
+		count_in(durations, counts->durations, duration / 1000000000);
 }
 
 static int
@@ -129,27 +127,16 @@ hear(const struct ct_event *event, void *data)
 	return 0;
 }
 
-/* What the name means at present; false: nothing. */
-static bool
-identify(const char *netns, struct stat *status)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), strchr(netns, '/') ? "%s" : CT_NETNS_DIR "/%s",
-		 netns);
-	return stat(path, status) == 0;
-}
-
 /* A socket keeps its namespace alive, even when the name is another's by now. */
 static void
 close_if_stale(const struct tap_space *space, struct listener *listener)
 {
-	struct stat status;
+	struct ct_netns_id id;
 
 	if (!space->netns || !listener->events)
 		return;
-	if (identify(space->netns, &status) && status.st_dev == listener->device &&
-	    status.st_ino == listener->inode)
+	if (ct_netns_identify(space->netns, &id) == 0 &&
+	    id.device == listener->id.device && id.inode == listener->id.inode)
 		return;
 	ct_events_free(listener->events);
 	listener->events = NULL;
@@ -164,14 +151,13 @@ subscribe(struct tap_events_reader *reader, struct tap_space *space)
 		.buffer = reader->settings->events_buffer,
 	};
 	struct listener *listener = space->data;
-	struct stat status = { 0 };
 	int error = 0;
 
 	close_if_stale(space, listener);
 	if (listener->events)
 		return;
-	if (space->netns && !identify(space->netns, &status))
-		error = -ENOENT;
+	if (space->netns)
+		error = ct_netns_identify(space->netns, &listener->id);
 	if (!error)
 		error = ct_events_open(&listener->events, &options);
 	if (error) {
@@ -179,8 +165,6 @@ subscribe(struct tap_events_reader *reader, struct tap_space *space)
 		tap_space_failed(space, "cannot listen to events", error);
 		return;
 	}
-	listener->device = status.st_dev;
-	listener->inode = status.st_ino;
 	listener->counts.subscriptions++;
 	tap_space_works(space);
 }

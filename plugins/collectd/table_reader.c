@@ -313,10 +313,11 @@ read_all(struct tap_table_reader *reader, cdtime_t interval)
 		read_space(reader, at);
 	took = cdtime() - begun;
 	if (took > interval && !reader->pause.over)
-		c_complain(LOG_WARNING, &reader->slow,
-			   TAP_PLUGIN " plugin: a pass takes %.3f s, longer than its "
-				      "interval of %.3f s: see TableInterval",
-			   CDTIME_T_TO_DOUBLE(took), CDTIME_T_TO_DOUBLE(interval));
+		c_complain_once(LOG_WARNING, &reader->slow,
+				TAP_PLUGIN
+				" plugin: a pass takes %.3f s, longer than its "
+				"interval of %.3f s: see TableInterval",
+				CDTIME_T_TO_DOUBLE(took), CDTIME_T_TO_DOUBLE(interval));
 	else
 		c_release(LOG_INFO, &reader->slow,
 			  TAP_PLUGIN " plugin: passes are within their interval "

@@ -6,7 +6,7 @@
 # There is one listener at a time, and in this namespace nobody else listens: what the
 # kernel shows of subscribed sockets is about it.
 #
-# shellcheck disable=SC2034,SC2154 # run.sh sets $scratch, and reads $result
+# shellcheck disable=SC2154 # run.sh sets $scratch and $markdown
 
 # Of the subscribed netfilter socket: the bytes that wait to be read; nothing without.
 waiting_bytes()
@@ -102,16 +102,10 @@ print_listener()
 		"$seen" "$lost"
 }
 
-# keep WHAT CONDITION...: a line of the budget, for the end.
-keep()
+# keep_events WHAT CONDITION
+keep_events()
 {
-	what=$1 verdict=kept
-	shift
-	if ! "$@"; then
-		verdict=MISSED result=1
-	fi
-	printf '%s%-6s  events      %s: %s made, %s seen, %s lost\n' "${markdown:+- }" \
-		"$verdict" "$what" "$made" "$seen" "$lost" >>"$scratch/budget"
+	keep events "$1: $made made, $seen seen, $lost lost" "$2"
 }
 
 all_seen()
@@ -140,7 +134,7 @@ flood_at_conntap()
 	end_listener
 	read_conntap_totals
 	print_listener 'conntap events'
-	keep 'none lost at full speed' all_seen
+	keep_events 'none lost at full speed' all_seen
 	empty_table
 }
 
@@ -165,14 +159,12 @@ flood_at_stopped()
 	end_listener
 	read_conntap_totals
 	print_listener 'conntap, 256Ki, stopped'
-	keep 'loss exact' loss_exact
+	keep_events 'loss exact' loss_exact
 	empty_table
 }
 
 measure_events()
 {
-	markdown=
-	[ "${1-}" != --markdown ] || markdown=yes
 	empty_table
 	printf '\n%s\n\n' "making $FLOWS flows at full speed while someone listens"
 	print_row listener flows/s 'x none' seen lost
@@ -181,10 +173,5 @@ measure_events()
 	flood_at_conntap
 	flood_at_conntrack
 	flood_at_stopped
-	if [ -n "$markdown" ]; then
-		printf '\nBudget:\n\n'
-	else
-		printf '\nbudget\n'
-	fi
-	cat "$scratch/budget"
+	print_budget
 }

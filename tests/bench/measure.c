@@ -14,6 +14,8 @@
  *	limit NAME user MAX OTHER     median user(NAME) / median wall(OTHER)
  *	limit NAME rss MAX            the largest peak of resident memory in MB
  *	rate NAME COUNT               say COUNT / median wall(NAME), a second
+ *	optional NAME                 where it cannot be started, all is well, too, and
+ *	                              its limits are left out
  *
  * Standard output of the jobs goes to /dev/null, what they say on standard error is
  * shown when they fail.  A program that cannot be started is left out and reported
@@ -59,6 +61,7 @@ struct job {
 	double rss_mb;
 	double count;    /* of what a run works through; 0: its rate is not shown */
 	int not_started; /* errno of the attempt */
+	bool optional;
 	unsigned int failed;
 	char complaint[256]; /* of the first failure */
 };
@@ -354,6 +357,12 @@ print_table(const struct bench *b)
 }
 
 static bool
+left_out(const struct job *job)
+{
+	return job != NULL && job->optional && job->not_started;
+}
+
+static bool
 usable(const struct job *job)
 {
 	return job == NULL || (!job->not_started && job->failed == 0);
@@ -413,7 +422,8 @@ report(const struct bench *b)
 	if (b->limits_n > 0)
 		puts(b->markdown ? "\nBudget:\n" : "\nbudget");
 	for (unsigned int i = 0; i < b->limits_n; i++)
-		well &= print_limit(b, &b->limits[i]);
+		if (!left_out(b->limits[i].job) && !left_out(b->limits[i].base))
+			well &= print_limit(b, &b->limits[i]);
 	fflush(stdout);
 	for (unsigned int i = 0; i < b->jobs_n; i++) {
 		const struct job *job = &b->jobs[i];
@@ -424,7 +434,7 @@ report(const struct bench *b)
 		if (job->failed)
 			fprintf(stderr, "measure: %s: failed %u times: %s\n", job->name,
 				job->failed, job->complaint);
-		well &= usable(job);
+		well &= usable(job) || left_out(job);
 	}
 	return well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -513,8 +523,11 @@ parse_item(struct parser *p)
 	} else if (strcmp(words[0], "rate") == 0) {
 		job = find_job(p, words[1]);
 		job->count = parse_double(p, words[2]);
+	} else if (strcmp(words[0], "optional") == 0) {
+		find_job(p, words[1])->optional = true;
 	} else {
-		bad_line(p, "neither job, after, floor, rival, limit nor rate",
+		bad_line(p,
+			 "neither job, after, floor, rival, limit, rate nor optional",
 			 words[0]);
 	}
 }

@@ -2,31 +2,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The benchmark: a table of FLOWS flows in a network namespace of its own, read and
-# changed by conntap, by conntrack(8) and by a program that only receives; restored
-# from a file; and watched while it is filled.
+# changed by conntap, by conntrack(8) and by a program that only receives; looked at by
+# collectd all the time; restored from a file; and watched while it is filled.
 #
 #	run.sh [--markdown]	usually called by "make bench", as root
 #
 # Environment: FLOWS (1000000), ROUNDS (5), BUILD (the build directory), CONNTAP (the
-# program under test), JOBS (the job file), PARTS (what to measure, of "table restore
-# events").  Exit status: 0 all budgets kept, 1 not,
-# 2 the benchmark could not be run.
+# program under test), JOBS (the job file), PARTS (what to measure, of "table pace
+# restore events").  What needs collectd, or the plugin for it, is left out where that
+# is missing.  Exit status: 0 all budgets kept, 1 not, 2 the benchmark could not be run.
 #
 # The size and the limit of the hash table belong to the whole machine: they are
 # raised when they are too small for FLOWS, and restored at the end, however it comes.
+#
+# shellcheck source-path=SCRIPTDIR
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 : "${FLOWS:=1000000}" "${ROUNDS:=5}" "${BUILD:=$here/../../build}"
 : "${CONNTAP:=$BUILD/conntap}" "${JOBS:=$here/jobs}"
-: "${PARTS:=table restore events}"
+: "${PARTS:=table pace restore events}"
 FLOOD=$BUILD/tests/flood FLOOR=$BUILD/tests/floor MEASURE=$BUILD/tests/measure
-RUN=$here/run.sh
-SCRIPT_CENSUS=$here/script-census SCRIPT_TOP=$here/script-top
-export FLOWS ROUNDS BUILD CONNTAP JOBS PARTS FLOOD FLOOR RUN SCRIPT_CENSUS SCRIPT_TOP
+COLLECTD_HOST=$BUILD/tests/collectd_host COLLECTD_PLUGIN=$BUILD/collectd/conntap.so
+RUN=$here/run.sh SCRIPT_CENSUS=$here/script-census SCRIPT_TOP=$here/script-top
+SCRIPT_COLLECTD=$here/script-collectd
+export FLOWS ROUNDS BUILD CONNTAP JOBS PARTS FLOOD FLOOR COLLECTD_HOST COLLECTD_PLUGIN \
+	RUN SCRIPT_CENSUS SCRIPT_TOP SCRIPT_COLLECTD
 
 sysctl=/proc/sys/net/netfilter
-child='' listener='' # the processes that end when this shell does
+child='' listener='' daemon='' # the processes that end when this shell does
 
 die()
 {
@@ -62,7 +66,7 @@ leave()
 	trap - EXIT
 	trap '' HUP INT PIPE TERM
 	set +e
-	for pid in $child $listener; do
+	for pid in $child $listener $daemon; do
 		kill -TERM "$pid" 2>/dev/null
 		kill -CONT "$pid" 2>/dev/null # it may be stopped
 		wait "$pid"
@@ -82,7 +86,7 @@ check_machine()
 	esac
 	for part in $PARTS; do
 		case $part in
-		table | restore | events) ;;
+		table | pace | restore | events) ;;
 		*) die "PARTS: there is no part $part" ;;
 		esac
 	done
@@ -187,8 +191,9 @@ fill_table()
 
 check_count()
 {
-	[ "$2" -eq "$FLOWS" ] && return
-	echo "bench: $1 shows $2 of $FLOWS flows: figures cannot be compared" >&2
+	[ "${2:-0}" -eq "$FLOWS" ] && return
+	echo "bench: $1 shows ${2:-none} of $FLOWS flows: figures cannot be" \
+		"compared" >&2
 	unfair=1
 }
 
@@ -208,6 +213,22 @@ check_readers()
 	check_count 'conntap xml' "$("$CONNTAP" xml | grep -c '<conntrack ')"
 	check_count 'conntap xml --dialect flows' \
 		"$("$CONNTAP" xml --dialect flows | grep -c '<flow>')"
+}
+
+# The same of those that feed collectd, by what they tell of all protocols.
+check_collectd()
+{
+	check_count script-collectd "$("$SCRIPT_COLLECTD" | awk '
+		sub(/.*conntrack-all\/current_connections-.* N:/, "") { sum += $0 }
+		END { print sum + 0 }')"
+	if [ ! -x "$COLLECTD_HOST" ]; then
+		echo "bench: built without the plugin for collectd: left out" >&2
+		return
+	fi
+	for option in -v --all; do
+		check_count "collectd_host $option" "$("$COLLECTD_HOST" -v "$option" \
+			"$COLLECTD_PLUGIN" 2>&1 | sed -n 's/ flows,.*//p')"
+	done
 }
 
 # The sketch has to keep its promise: for every source that it names, the number that
@@ -251,6 +272,28 @@ print_machine()
 	echo
 }
 
+# keep PART TEXT CONDITION...: a line of the part's budget, for its end.
+keep()
+{
+	line=$(printf '%-10s  %s' "$1" "$2") verdict=kept
+	shift 2
+	if ! "$@"; then
+		verdict=MISSED result=1
+	fi
+	printf '%s%-6s  %s\n' "${markdown:+- }" "$verdict" "$line" >>"$scratch/budget"
+}
+
+print_budget()
+{
+	if [ -n "$markdown" ]; then
+		printf '\nBudget:\n\n'
+	else
+		printf '\nbudget\n'
+	fi
+	cat "$scratch/budget"
+	rm "$scratch/budget"
+}
+
 # Each part that follows leaves the table as it needs it, in this order.
 # Its result is 0, or 1 for a budget that was missed.
 
@@ -283,16 +326,18 @@ clean_up()
 
 inside()
 {
-	unfair=0 result=0
+	unfair=0 result=0 markdown=
+	[ "${1-}" != --markdown ] || markdown=yes
 	scratch=$(mktemp -d "${TMPDIR:-/tmp}/conntap-bench.XXXXXX")
 	at_exit clean_up
 	fill_table
 	check_readers
+	check_collectd
 	check_top 10000
 	check_top 65536
 	check_top $((FLOWS * 2))
 	print_machine
-	for part in table restore events; do
+	for part in table pace restore events; do
 		case " $PARTS " in
 		*" $part "*) "measure_$part" "$@" ;;
 		esac
@@ -301,6 +346,7 @@ inside()
 	exit "$result"
 }
 
+. "$here/pace.sh"
 . "$here/events.sh"
 
 case "${1-}" in
