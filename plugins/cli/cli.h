@@ -19,6 +19,7 @@
 #include "common/top.h"
 #include "plugins/export/output.h"
 #include "plugins/export/report.h"
+#include "plugins/export/sink.h"
 
 /* Exit statuses; a signal's is 128 + its number. */
 enum {
@@ -55,7 +56,7 @@ enum {
 	/* Commands about the table as a whole. */
 	CLI_NO_CONDITIONS = CLI_STATS | CLI_CHECK | CLI_METRICS,
 	/* Commands that show something in a format of one's choice. */
-	CLI_SHOWS = CLI_LIST | CLI_GET | CLI_EVENTS | CLI_EXPECT,
+	CLI_SHOWS = CLI_LIST | CLI_XML | CLI_GET | CLI_EVENTS | CLI_EXPECT,
 };
 
 #define CLI_NETNS_MAX 256
@@ -73,7 +74,9 @@ struct cli {
 	bool prometheus;            /* metrics: the older text format */
 	char *netns[CLI_NETNS_MAX]; /* where to work; none: here */
 	size_t netns_count;
-	struct ct_flow set; /* what create and update set, by its `has` */
+	bool all_netns;                  /* all that have names, besides */
+	bool netns_found[CLI_NETNS_MAX]; /* one of those */
+	struct ct_flow set;              /* what create and update set, by its `has` */
 	struct ct_encode_masks masks;
 	uint32_t status_clear;   /* what update takes away of the status */
 	struct ct_expect expect; /* what expect create, get and delete are about */
@@ -91,13 +94,17 @@ struct cli {
 	struct ct_range ports; /* nat: the range of translated ports */
 	struct ct_addr_range publics[CLI_PUBLIC_MAX]; /* nat: addresses to watch */
 	size_t public_count;
-	uint64_t every;   /* stats: seconds between reports; 0: one report */
+	uint64_t every;   /* stats, xml: seconds between two; 0: one */
 	uint64_t warning; /* check: percent of the limit */
 	uint64_t critical;
-	const char *path; /* metrics: of the file to write; NULL: stdout */
-	bool unwritten;   /* a report could not be written */
-	uint64_t now;     /* when the program began: ns since 1970 */
-	uint64_t used;    /* options that were given: bits of cli_options[] */
+	const char *path; /* metrics, xml: of the file to write; NULL: stdout */
+	struct output_file_how file;
+	struct output_compress_how compress;
+	uint64_t keep;         /* xml: files to keep */
+	char conditions[1024]; /* as they were given, for people */
+	bool unwritten;        /* a report could not be written */
+	uint64_t now;          /* when the program began: ns since 1970 */
+	uint64_t used;         /* options that were given: bits of cli_options[] */
 };
 
 struct cli_command {
@@ -163,6 +170,13 @@ enum cli_option_index {
 	CLI_WARNING,
 	CLI_CRITICAL,
 	CLI_OUTPUT,
+	CLI_KEEP,
+	CLI_COMPRESS,
+	CLI_MODE,
+	CLI_OWNER,
+	CLI_WITH_STATS,
+	CLI_WITH_EXPECT,
+	CLI_WITH_EVENTS,
 	CLI_NO_FLOWS,
 	CLI_KERNEL_FILTER,
 	CLI_VERBOSE,
@@ -212,6 +226,19 @@ void cli_help(const struct cli_command *command);
 /* One line on stderr: "conntap: …". */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * The same, of a level of syslog(3), for who runs on and on: where stderr is the
+ * journal's, it is told the level (that of cli_say() is LOG_ERR).
+ */
+void cli_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * From now on, what cli_say() has said is not said again, until cli_forget_said(): for
+ * what is tried again and again.
+ */
+void cli_say_once(void);
+void cli_forget_said(void);
+
 /* Says what could not be done, why, and what helps.  Returns CLI_FAILED. */
 int cli_failed(const char *what, int error);
 
@@ -230,6 +257,16 @@ int cli_open(const char *netns, struct ct_netlink **netlink, struct ct_kernel *k
 int cli_each_netns(struct cli *cli,
 		   int (*run)(struct cli *cli, const char *netns, void *data),
 		   void *data);
+
+/*
+ * The namespaces of `--netns all` are those that there are now.  Returns CLI_OK, or
+ * CLI_FAILED after saying why.
+ */
+int cli_find_netns(struct cli *cli);
+
+/* What can be read of a namespace without rights; says nothing.  Returns 0 or -errno.
+ */
+int cli_settings(const char *netns, struct ct_kernel *kernel);
 
 /*
  * Calls `flow_fn` for each flow of `netns` that the command line's conditions choose;
@@ -269,29 +306,6 @@ uint64_t cli_share(uint64_t part, uint64_t all);
  */
 struct ct_nat *cli_nat_new(const struct cli *cli);
 
-/* What showing something on stdout needs; the commands that do so have one. */
-struct cli_show {
-	const struct output *output;
-	struct output_view view;
-	struct output_end end;
-	struct ct_text text;
-	struct ct_labels *labels;
-	char *buffer;
-	bool looked; /* at a whole table, at least */
-};
-
-/* Returns CLI_OK, or CLI_FAILED after saying why.  cli_show_done() takes what failed.
- */
-int cli_show_init(struct cli_show *show, const struct cli *cli,
-		  const struct output *output);
-
-/* Ends the document and writes what is left.  Returns what the output came to. */
-int cli_show_end(struct cli_show *show);
-void cli_show_done(struct cli_show *show);
-
-/* Lists the chosen flows on stdout; `list` and `xml` are this. */
-int cli_show(struct cli *cli, const struct output *output);
-
 /*
  * Asks on a terminal whether to delete `what`; elsewhere --yes has to be there.
  * Returns CLI_OK for yes.
@@ -302,13 +316,13 @@ int cli_confirm(const struct cli *cli, const char *what);
 int cli_describe(const struct cli *cli, struct ct_flow *flow);
 
 /*
- * stdout as a text's sink: writes all of it or fails.  A closed pipe is -EPIPE, which
- * is no error to speak of: cli_written() turns the text's final error into an exit
- * status and says what has to be said.
+ * What the final error of output on stdout, or in the file `path`, comes to: an exit
+ * status, after saying what has to be said.  A closed pipe is -EPIPE, which is no error
+ * to speak of.  The second takes NULL for stdout.
  */
 #define CLI_BUFFER (128 * 1024)
-int cli_write(const char *bytes, size_t size, void *unused);
 int cli_written(int error);
+int cli_not_written(const char *path, int error);
 
 /* The exit status of a command that `cli_stop` ended. */
 int cli_stopped(void);

@@ -171,7 +171,7 @@ cli_delete(struct cli *cli)
 	buffer = malloc(CLI_BUFFER);
 	deletion.batch = calloc(CT_CHANGE_MAX, sizeof(*deletion.batch));
 	if (buffer && deletion.batch) {
-		ct_text_init(&deletion.text, buffer, CLI_BUFFER, cli_write, NULL);
+		ct_text_init(&deletion.text, buffer, CLI_BUFFER, output_stdout, NULL);
 		status = run(&deletion, cli);
 	} else {
 		status = cli_failed("cannot start", -ENOMEM);

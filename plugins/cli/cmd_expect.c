@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "cli.h"
+#include "show.h"
 
 #define DEFAULT_TIMEOUT 120
 
@@ -13,9 +13,9 @@ show_expect(const struct ct_expect *expect, void *data)
 {
 	struct cli_show *show = data;
 
-	show->output->expect(&show->text, &show->view, expect);
+	show->output->expect(show->text, &show->view, expect);
 	show->end.flows++;
-	return show->text.error != 0;
+	return show->text->error != 0;
 }
 
 static int
@@ -43,7 +43,7 @@ list(struct cli *cli)
 
 	if (cli_show_init(&show, cli, cli->format) != CLI_OK)
 		return CLI_FAILED;
-	show.end.noun = "expectation(s)";
+	show.end.subject = OUTPUT_EXPECTATIONS;
 	status = cli_each_netns(cli, list_in, &show);
 	if (status != CLI_FAILED || show.end.flows > 0)
 		written = cli_show_end(&show);
@@ -242,7 +242,7 @@ get(struct cli *cli)
 		return status;
 	if (cli_show_init(&get.show, cli, cli->format) != CLI_OK)
 		return CLI_FAILED;
-	get.show.end.noun = "expectation(s)";
+	get.show.end.subject = OUTPUT_EXPECTATIONS;
 	status = cli_each_netns(cli, get_in, &get);
 	if (get.show.end.flows > 0)
 		written = cli_show_end(&get.show);

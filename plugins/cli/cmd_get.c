@@ -2,7 +2,7 @@
 /* conntap get: the one flow that has this tuple, asked of the kernel. */
 #include <errno.h>
 
-#include "cli.h"
+#include "show.h"
 
 int
 cli_describe(const struct cli *cli, struct ct_flow *flow)
@@ -47,7 +47,7 @@ get_in(struct cli *cli, const char *netns, void *data)
 		cli_failed("cannot get the flow", error);
 	} else {
 		get->show.view.netns = netns;
-		get->show.output->flow(&get->show.text, &get->show.view, &found);
+		get->show.output->flow(get->show.text, &get->show.view, &found);
 		get->show.end.flows++;
 	}
 	return error ? CLI_FAILED : CLI_OK;

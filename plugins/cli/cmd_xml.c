@@ -1,9 +1,153 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* conntap xml: a document of all flows. */
-#include "cli.h"
+/* conntap xml: a document of all flows, on stdout or in a file, once or periodically.
+ */
+#include <errno.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "every.h"
+#include "flow_log.h"
+#include "plugins/export/name.h"
+#include "show.h"
+
+static int
+refuse(const char *option, const char *why)
+{
+	cli_say("%s: %s", option, why);
+	return CLI_USAGE;
+}
+
+/* Options that make sense with others only. */
+static int
+check_options(const struct cli *cli, const struct output *output)
+{
+	struct ct_why why;
+
+	if (cli->path && output_name_check(cli->path, &why) < 0)
+		return refuse("--output", why.text);
+	if (!cli->path && cli_used(cli, CLI_EVERY))
+		return refuse("--every", "it needs --output, a file to write");
+	if (!cli->path && (cli_used(cli, CLI_MODE) || cli_used(cli, CLI_OWNER)))
+		return refuse(cli_used(cli, CLI_MODE) ? "--mode" : "--owner",
+			      "it needs --output, a file to write");
+	if (cli_used(cli, CLI_KEEP) && (!cli->path || !output_name_has_time(cli->path)))
+		return refuse("--keep", "it needs --output with a time in the file's "
+					"name, such as flows-%Y%m%dT%H%M%S.xml");
+	if (cli_used(cli, CLI_WITH_STATS) && !output->metrics)
+		return refuse("--stats", "a document of XML has them, no other format");
+	if (!cli_used(cli, CLI_WITH_EVENTS))
+		return CLI_OK;
+	if (cli_used(cli, CLI_WITH_STATS) || cli_used(cli, CLI_WITH_EXPECT))
+		return refuse(cli_used(cli, CLI_WITH_STATS) ? "--stats" : "--expect",
+			      "it is about what is there, --events about what ends");
+	if (cli->path && !cli_used(cli, CLI_EVERY))
+		return refuse("--events",
+			      "into files it needs --every: a file is there when its "
+			      "time is over");
+	if (cli->path && output_name_has_netns(cli->path))
+		return refuse("--output",
+			      "%n: with --events there is one file for all namespaces");
+	return CLI_OK;
+}
+
+static int
+export_file(struct cli *cli, const struct output *output,
+	    const struct output_name *name)
+{
+	char path[PATH_MAX];
+	int removed, status;
+
+	if (output_name_make(cli->path, name, path) < 0)
+		return cli_not_written(cli->path, -ENAMETOOLONG);
+	status = cli_export(cli, output, path);
+	if (status != CLI_OK)
+		return status;
+	if (cli_used(cli, CLI_VERBOSE))
+		cli_log(LOG_INFO, "%s is written", path);
+	removed = cli->keep ? output_name_prune(cli->path, name, cli->keep) : 0;
+	return removed < 0 ? cli_failed("--keep: cannot remove older files", removed)
+			   : CLI_OK;
+}
+
+/* A file for each namespace.  A failure in one does not keep the others waiting. */
+static int
+export_each(struct cli *cli, const struct output *output, struct output_name *name)
+{
+	struct cli one = *cli;
+	int status = CLI_OK;
+
+	one.netns_count = 1;
+	for (size_t i = 0; i < cli->netns_count && !cli_stop; i++) {
+		int result;
+
+		one.netns[0] = cli->netns[i];
+		name->netns = cli->netns[i];
+		result = export_file(&one, output, name);
+		if (status == CLI_OK)
+			status = result;
+	}
+	return cli_stop ? cli_stopped() : status;
+}
+
+/* The file or files of one period. */
+static int
+export_files(struct cli *cli, const struct output *output, uint64_t when)
+{
+	char host[256] = "";
+	struct output_name name = { .time = when, .host = host };
+
+	gethostname(host, sizeof(host) - 1);
+	cli->now = cli_clock(CLOCK_REALTIME);
+	if (cli_find_netns(cli) != CLI_OK)
+		return CLI_FAILED;
+	if (output_name_has_netns(cli->path) && cli_used(cli, CLI_NETNS))
+		return export_each(cli, output, &name);
+	return export_file(cli, output, &name);
+}
+
+/* At once, then in each period, until a signal asks for an end. */
+static int
+export_on(struct cli *cli, const struct output *output)
+{
+	struct cli_schedule schedule;
+	struct cli_record record = { 0 };
+	unsigned int what = CLI_NOW;
+	uint64_t when;
+
+	if (cli_schedule_open(&schedule, cli->every) != CLI_OK)
+		return CLI_FAILED;
+	cli_say_once();
+	do {
+		if (what & CLI_REOPEN)
+			cli_forget_said();
+		when = what & CLI_TICK ? cli_period(&schedule)
+				       : cli_clock(CLOCK_REALTIME) / 1000000000;
+		if (what) {
+			cli_record_take(&record, export_files(cli, output, when));
+			cli_record_skip(&record, &schedule,
+					cli_schedule_skip(&schedule));
+			cli_notify("READY=1");
+		}
+		what = cli_schedule_wait(&schedule, NULL, 0, -1);
+	} while (!cli_stop);
+	cli_notify("STOPPING=1");
+	cli_schedule_close(&schedule);
+	return CLI_OK;
+}
 
 int
 cli_xml(struct cli *cli)
 {
-	return cli_show(cli, cli->dialect);
+	const struct output *output = cli->format_word ? cli->format : cli->dialect;
+	int status = check_options(cli, output);
+
+	if (status != CLI_OK)
+		return status;
+	if (cli_used(cli, CLI_WITH_EVENTS))
+		return cli_flow_log(cli, output);
+	if (!cli->path)
+		return cli_export(cli, output, NULL);
+	if (cli_used(cli, CLI_EVERY))
+		return export_on(cli, output);
+	return export_files(cli, output, cli->now / 1000000000);
 }

@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "set.h"
+#include "set_file.h"
 #include "set_report.h"
 
 volatile sig_atomic_t cli_stop;
@@ -98,7 +99,8 @@ set_dialect(struct cli *cli, const char *value, struct ct_why *why)
 /* clang-format off */
 const struct cli_option cli_options[] = {
 	[CLI_FORMAT] = { "format", 'o', "FORMAT", "text (default) or json; of flows also "
-		"xml, flows, save; of metrics openmetrics (default) or prometheus",
+		"xml, flows, save; of xml: xml (default), flows, json; of metrics "
+		"openmetrics (default) or prometheus",
 		CLI_SHOWS | CLI_REPORTS | CLI_METRICS, cli_set_format },
 	[CLI_DIALECT] = { "dialect", 0, "DIALECT",
 		"conntracks (default), or flows as conntrack(8) has them",
@@ -183,14 +185,28 @@ const struct cli_option cli_options[] = {
 	[CLI_PUBLIC] = { "public", 0, "ADDR", "look at this public address, and at the "
 		"gateway's own flows from it, too; again for more (all translated ones)",
 		CLI_NAT | CLI_METRICS, cli_set_public },
-	[CLI_EVERY] = { "every", 0, "TIME", "print what was added, again and again",
-		CLI_STATS, cli_set_every },
+	[CLI_EVERY] = { "every", 0, "TIME", "again and again: stats what was added, xml "
+		"the file, at multiples of that time",
+		CLI_STATS | CLI_XML, cli_set_every },
 	[CLI_WARNING] = { "warning", 0, "PERCENT", "of the limit (80)",
 		CLI_CHECK, cli_set_warning },
 	[CLI_CRITICAL] = { "critical", 0, "PERCENT", "of the limit (95)",
 		CLI_CHECK, cli_set_critical },
-	[CLI_OUTPUT] = { "output", 0, "FILE", "write this file, whole or not at all",
-		CLI_METRICS, cli_set_output },
+	[CLI_OUTPUT] = { "output", 0, "FILE", "write this file, whole or not at all; of xml, "
+		"%Y %m %d %H %M %S %h %n are time, host and namespace",
+		CLI_METRICS | CLI_XML, cli_set_output },
+	[CLI_KEEP] = { "keep", 0, "N", "of the files with a time in their name, the youngest",
+		CLI_XML, cli_set_keep },
+	[CLI_COMPRESS] = { "compress", 0, "HOW", "gzip or zstd; gzip:9, zstd:19 for smaller ones",
+		CLI_XML, cli_set_compress },
+	[CLI_MODE] = { "mode", 0, "MODE", "of the file, as chmod(1) has it in digits (0644)",
+		CLI_XML, cli_set_mode },
+	[CLI_OWNER] = { "owner", 0, "USER[:GROUP]", "of the file", CLI_XML, cli_set_owner },
+	[CLI_WITH_STATS] = { "stats", 0, NULL, "add all that conntap metrics tells",
+		CLI_XML, NULL },
+	[CLI_WITH_EXPECT] = { "expect", 0, NULL, "add what helpers expect", CLI_XML, NULL },
+	[CLI_WITH_EVENTS] = { "events", 0, NULL, "the flows that end, as they end, instead of "
+		"those that are there", CLI_XML, NULL },
 	[CLI_NO_FLOWS] = { "no-flows", 0, NULL,
 		"make no pass over the table: needs no rights, costs nothing",
 		CLI_METRICS, NULL },
@@ -257,6 +273,7 @@ main(int argc, char **argv)
 		.ports = { CT_NAT_PORT_LOW, CT_NAT_PORT_HIGH },
 		.warning = 80,
 		.critical = 95,
+		.file = OUTPUT_FILE_USUAL,
 	};
 	int status;
 

@@ -104,6 +104,23 @@ optional_value(int argc, char **argv)
 	return argv[optind++];
 }
 
+/* By its first name, however it was written; what is too long to tell ends with
+ * "...". */
+static void
+remember_condition(struct cli *cli, const char *name, const char *argument)
+{
+	static const char more[] = " ...";
+	size_t used = strlen(cli->conditions), room = sizeof(cli->conditions) - used;
+	int length =
+		snprintf(cli->conditions + used, room, "%s--%s%s%s", used ? " " : "",
+			 name, argument ? " " : "", argument ? argument : "");
+
+	if (length >= 0 && (size_t)length < room)
+		return;
+	if (room > 1 && used > sizeof(more))
+		strcpy(cli->conditions + sizeof(cli->conditions) - sizeof(more), more);
+}
+
 static int
 take(struct cli *cli, int value, const char *name, int argc, char **argv)
 {
@@ -117,6 +134,7 @@ take(struct cli *cli, int value, const char *name, int argc, char **argv)
 			condition->bare ? optional_value(argc, argv) : optarg;
 
 		error = ct_filter_add(cli->filter, condition, argument, &why);
+		remember_condition(cli, condition->name, argument);
 	} else {
 		const struct cli_option *option = &cli_options[value - OPTION_BASE];
 
@@ -265,9 +283,16 @@ take_format(struct cli *cli)
 		if (!cli->prometheus && !ct_same_word(word, "openmetrics"))
 			return refuse_format(cli, "openmetrics, prometheus");
 	} else {
+		bool is_xml = command & CLI_XML;
+
 		cli->format = output_format(word);
+		if (is_xml &&
+		    (cli->format == &output_text || cli->format == &output_save))
+			cli->format = NULL;
 		if (!cli->format)
-			return refuse_format(cli, "text, xml, flows, json, save");
+			return refuse_format(cli,
+					     is_xml ? "xml, flows, json"
+						    : "text, xml, flows, json, save");
 	}
 	return check_save(cli);
 }

@@ -79,9 +79,9 @@ warn_of_need(const struct cli *cli, enum ct_need need, bool known, uint32_t sett
 			condition->name, what, name);
 }
 
-/* The settings are each namespace's own. */
-static int
-read_settings(const char *netns, struct ct_kernel *kernel)
+/* They are each namespace's own. */
+int
+cli_settings(const char *netns, struct ct_kernel *kernel)
 {
 	int home, error = ct_netns_enter(netns, &home);
 
@@ -97,7 +97,7 @@ warn_of_needs(const struct cli *cli, const char *netns)
 {
 	struct ct_kernel kernel;
 
-	if (read_settings(netns, &kernel) < 0)
+	if (cli_settings(netns, &kernel) < 0)
 		return;
 	warn_of_need(cli, CT_NEEDS_ACCT, kernel.has & CT_KERNEL_ACCT, kernel.acct,
 		     "nf_conntrack_acct", "the kernel's accounting");

@@ -98,7 +98,7 @@ cli_report(struct cli *cli, const struct report_column *columns,
 
 	if (!buffer)
 		return cli_failed("cannot start", -ENOMEM);
-	ct_text_init(&reporting.text, buffer, CLI_BUFFER, cli_write, NULL);
+	ct_text_init(&reporting.text, buffer, CLI_BUFFER, output_stdout, NULL);
 	status = cli_each_netns(cli, report_netns, &reporting);
 	ct_text_flush(&reporting.text);
 	written = cli_written(reporting.text.error);

@@ -4,10 +4,80 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "cli.h"
+
+/* Lines that were said, by their sums, so that they are said once. */
+#define REMEMBERED 64
+static struct {
+	bool wanted;
+	size_t count;
+	uint64_t sums[REMEMBERED];
+} said;
+
+void
+cli_say_once(void)
+{
+	said.wanted = true;
+}
+
+void
+cli_forget_said(void)
+{
+	said.count = 0;
+}
+
+static uint64_t
+sum_of(const char *line)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (; *line; line++)
+		sum = (sum ^ (unsigned char)*line) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+static bool
+was_said(const char *line)
+{
+	uint64_t sum = sum_of(line);
+
+	if (!said.wanted)
+		return false;
+	for (size_t i = 0; i < said.count; i++)
+		if (said.sums[i] == sum)
+			return true;
+	if (said.count < REMEMBERED)
+		said.sums[said.count++] = sum;
+	return false;
+}
+
+/* Is stderr the journal's?  It says so by device and inode. */
+static bool
+is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+	       status.st_ino == inode;
+}
+
+static void
+write_line(int level, const char *line)
+{
+	if (is_journal())
+		fprintf(stderr, "<%d>%s\n", level, line);
+	else
+		fprintf(stderr, "conntap: %s\n", line);
+}
 
 void
 cli_say(const char *format, ...)
@@ -18,7 +88,20 @@ cli_say(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "conntap: %s\n", line);
+	if (!was_said(line))
+		write_line(LOG_ERR, line);
+}
+
+void
+cli_log(int level, const char *format, ...)
+{
+	char line[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	write_line(level, line);
 }
 
 /* What helps; NULL when we know nothing better than the error itself. */
@@ -55,23 +138,6 @@ cli_failed(const char *what, int error)
 }
 
 int
-cli_write(const char *bytes, size_t size, void *unused)
-{
-	(void)unused;
-	while (size > 0) {
-		ssize_t written = write(STDOUT_FILENO, bytes, size);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -errno;
-		bytes += written;
-		size -= (size_t)written;
-	}
-	return 0;
-}
-
-int
 cli_written(int error)
 {
 	if (error == 0)
@@ -79,6 +145,17 @@ cli_written(int error)
 	if (error == -EPIPE)
 		return 128 + SIGPIPE;
 	return cli_failed("cannot write the output", error);
+}
+
+int
+cli_not_written(const char *path, int error)
+{
+	if (!path || error == 0)
+		return cli_written(error);
+	cli_say("--output %s: %s", path,
+		error == -ELOOP ? "is a symbolic link, name what it points to"
+				: strerror(-error));
+	return CLI_FAILED;
 }
 
 int

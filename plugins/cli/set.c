@@ -21,31 +21,57 @@ cli_set_format(struct cli *cli, const char *value, struct ct_why *why)
 }
 
 static int
-add_netns(const char *name, void *data)
+add_netns(const char *name, struct cli *cli, bool found)
 {
-	struct cli *cli = data;
-
 	for (size_t i = 0; i < cli->netns_count; i++)
 		if (strcmp(cli->netns[i], name) == 0)
 			return 0;
 	if (cli->netns_count == CLI_NETNS_MAX)
 		return -E2BIG;
+	cli->netns_found[cli->netns_count] = found;
 	cli->netns[cli->netns_count] = strdup(name);
 	return cli->netns[cli->netns_count++] ? 0 : -ENOMEM;
+}
+
+static int
+add_found(const char *name, void *data)
+{
+	return add_netns(name, data, true);
 }
 
 int
 cli_set_netns(struct cli *cli, const char *value, struct ct_why *why)
 {
-	int error = strcmp(value, "all") == 0 ? ct_netns_each(add_netns, cli)
-					      : add_netns(value, cli);
+	bool all = strcmp(value, "all") == 0;
+	int error = all ? ct_netns_each(add_found, cli) : add_netns(value, cli, false);
 
+	cli->all_netns |= all;
 	if (error == -E2BIG)
 		return ct_parse_failed(why, "more than %d namespaces", CLI_NETNS_MAX);
 	if (error && error != -ENOMEM)
 		return ct_parse_failed(why, "cannot list " CT_NETNS_DIR ": %s",
 				       strerror(-error));
 	return error;
+}
+
+int
+cli_find_netns(struct cli *cli)
+{
+	size_t kept = 0;
+	int error;
+
+	if (!cli->all_netns)
+		return CLI_OK;
+	for (size_t i = 0; i < cli->netns_count; i++)
+		if (cli->netns_found[i])
+			free(cli->netns[i]);
+		else
+			cli->netns[kept++] = cli->netns[i];
+	memset(cli->netns_found, 0, sizeof(cli->netns_found));
+	cli->netns_count = kept;
+	error = ct_netns_each(add_found, cli);
+	return error ? cli_failed("--netns all: cannot list " CT_NETNS_DIR, error)
+		     : CLI_OK;
 }
 
 int

@@ -105,11 +105,3 @@ cli_set_critical(struct cli *cli, const char *value, struct ct_why *why)
 {
 	return ct_parse_number(value, 100, "a percentage", &cli->critical, why);
 }
-
-int
-cli_set_output(struct cli *cli, const char *value, struct ct_why *why)
-{
-	(void)why;
-	cli->path = value;
-	return 0;
-}

@@ -6,6 +6,6 @@
 
 cli_set_fn cli_set_by, cli_set_order, cli_set_limit, cli_set_prefix4, cli_set_prefix6,
 	cli_set_capacity, cli_set_ports, cli_set_public, cli_set_every, cli_set_warning,
-	cli_set_critical, cli_set_output;
+	cli_set_critical;
 
 #endif

@@ -16,7 +16,7 @@
  *	secctx			text; secctx_cut, true: it was longer
  *	helper			"ftp"
  *	labels			[names, or numbers where there is none]
- *	start, stop		times
+ *	start, stop		times; duration, between them: seconds
  *	tcp			orig_wscale, reply_wscale, orig_flags, reply_flags
  *	sctp			orig_vtag, reply_vtag
  *	dccp			orig_role ("client", "server"), handshake_seq
@@ -343,6 +343,8 @@ static void
 put_flow_members(struct ct_text *text, char *sep, const struct output_view *view,
 		 const struct ct_flow *flow)
 {
+	uint64_t duration;
+
 	json_put_name(text, sep, "\"family\":", ct_family_name(flow->orig.family));
 	put_proto(text, sep, flow->orig.proto);
 	put_directions(text, sep, flow);
@@ -366,6 +368,8 @@ put_flow_members(struct ct_text *text, char *sep, const struct output_view *view
 		json_put_time(text, sep, "\"start\":", flow->start);
 	if (flow->has & CT_STOP)
 		json_put_time(text, sep, "\"stop\":", flow->stop);
+	if (ct_flow_duration(flow, &duration))
+		json_put_time(text, sep, "\"duration\":", duration);
 	if (flow->has & (CT_PROTOINFO & ~CT_STATE))
 		put_protocol(text, sep, flow);
 	put_rest(text, sep, view, flow);
@@ -435,9 +439,10 @@ put_event(struct ct_text *text, const struct output_view *view,
 }
 
 static void
-begin(struct ct_text *text)
+begin(struct ct_text *text, const struct output_head *head)
 {
 	(void)text;
+	(void)head;
 }
 
 static void

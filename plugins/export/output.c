@@ -2,13 +2,13 @@
 /* The list of formats. */
 #include "output.h"
 
-struct output_name {
+struct format {
 	const char *name;
 	const struct output *output;
 };
 
 /* As options name them; a dialect's own name is in its struct output. */
-static const struct output_name formats[] = {
+static const struct format formats[] = {
 	{ "text", &output_text },       { "xml", &output_xml },
 	{ "flows", &output_xml_flows }, { "json", &output_json },
 	{ "save", &output_save },
@@ -34,6 +34,18 @@ output_format(const char *name)
 		if (ct_same_word(name, formats[i].name))
 			return formats[i].output;
 	return NULL;
+}
+
+const char *
+output_subject_name(enum output_subject subject)
+{
+	static const char *const names[] = {
+		[OUTPUT_FLOWS] = "flows",
+		[OUTPUT_EVENTS] = "events",
+		[OUTPUT_EXPECTATIONS] = "expectations",
+	};
+
+	return names[subject];
 }
 
 const char *

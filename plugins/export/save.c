@@ -252,9 +252,10 @@ put_event(struct ct_text *text, const struct output_view *view,
 }
 
 static void
-begin(struct ct_text *text)
+begin(struct ct_text *text, const struct output_head *head)
 {
 	(void)text;
+	(void)head;
 }
 
 static void

@@ -39,9 +39,10 @@ output_text_flow(struct ct_text *text, const struct ct_flow *flow)
 }
 
 static void
-begin(struct ct_text *text)
+begin(struct ct_text *text, const struct output_head *head)
 {
 	(void)text;
+	(void)head;
 }
 
 /* Names from elsewhere, which shall not reach the terminal's controls. */
@@ -218,10 +219,16 @@ event_line(struct ct_text *text, const struct output_view *view,
 static void
 end_line(struct ct_text *text, const struct output_end *end)
 {
+	static const char *const nouns[] = {
+		[OUTPUT_FLOWS] = "connection(s)",
+		[OUTPUT_EVENTS] = "event(s)",
+		[OUTPUT_EXPECTATIONS] = "expectation(s)",
+	};
+
 	ct_text_str(text, "Total: ");
 	ct_text_u64(text, end->flows);
 	ct_text_char(text, ' ');
-	ct_text_str(text, end->noun ? end->noun : "connection(s)");
+	ct_text_str(text, nouns[end->subject]);
 	if (end->lost) {
 		ct_text_str(text, ", ");
 		ct_text_u64(text, end->lost);

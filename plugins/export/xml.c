@@ -167,6 +167,8 @@ put_protocol(struct ct_text *text, const struct ct_flow *flow)
 static void
 put_times(struct ct_text *text, const struct ct_flow *flow)
 {
+	uint64_t duration;
+
 	if (!(flow->has & (CT_START | CT_STOP | CT_EVENT_TIME)))
 		return;
 	ct_text_str(text, "      <timestamp");
@@ -174,6 +176,8 @@ put_times(struct ct_text *text, const struct ct_flow *flow)
 		xml_put_time(text, " start=\"", flow->start);
 	if (flow->has & CT_STOP)
 		xml_put_time(text, " stop=\"", flow->stop);
+	if (ct_flow_duration(flow, &duration))
+		xml_put_time(text, " duration=\"", duration);
 	if (flow->has & CT_EVENT_TIME)
 		xml_put_time(text, " event=\"", flow->event_time);
 	ct_text_str(text, " />\n");
@@ -264,9 +268,11 @@ put_rest(struct ct_text *text, const struct output_view *view,
 }
 
 static void
-begin(struct ct_text *text)
+begin(struct ct_text *text, const struct output_head *head)
 {
-	ct_text_str(text, "<?xml version=\"1.0\" encoding=\"ASCII\"?>\n<conntracks>\n");
+	ct_text_str(text, "<?xml version=\"1.0\" encoding=\"ASCII\"?>\n<conntracks");
+	xml_put_head(text, head);
+	ct_text_str(text, ">\n");
 }
 
 static void
@@ -358,7 +364,7 @@ put_event(struct ct_text *text, const struct output_view *view,
 static void
 end(struct ct_text *text, const struct output_end *end)
 {
-	const char *noun = end->noun ? end->noun : "flows";
+	const char *noun = output_subject_name(end->subject);
 
 	if (end->malformed)
 		ct_text_printf(text, "   <!-- %llu %s could not be read -->\n",
@@ -366,6 +372,7 @@ end(struct ct_text *text, const struct output_end *end)
 	if (!end->complete)
 		ct_text_printf(text, "   <!-- ended early, after %llu %s -->\n",
 			       (unsigned long long)end->flows, noun);
+	xml_put_totals(text, "   ", end);
 	ct_text_str(text, "</conntracks>\n");
 }
 
@@ -375,5 +382,6 @@ const struct output output_xml = {
 	.flow = put_flow,
 	.expect = put_expect,
 	.event = put_event,
+	.metrics = xml_put_metrics,
 	.end = end,
 };

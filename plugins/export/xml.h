@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef EXPORT_XML_H
 #define EXPORT_XML_H
-/* Pieces of the XML dialect "conntracks"; for the files of that dialect alone. */
+/*
+ * Pieces of XML: what both dialects say of the document as a whole, and what is of the
+ * dialect "conntracks".  For the files of these formats alone.
+ */
 #include "output.h"
 
 /* Inlined, so that the length of the name before the number is known in time. */
@@ -34,6 +37,15 @@ xml_put_time(struct ct_text *text, const char *before, uint64_t ns)
 	ct_text_padded(text, ns % 1000000000, 9);
 	ct_text_char(text, '"');
 }
+
+/* What a format has for metrics. */
+int xml_put_metrics(struct ct_text *text, const struct ct_metric_source *sources,
+		    size_t count);
+
+/* The attributes of a document; none where nothing is known.  And its last element. */
+void xml_put_head(struct ct_text *text, const struct output_head *head);
+void xml_put_totals(struct ct_text *text, const char *indent,
+		    const struct output_end *end);
 
 /* The attributes of a tuple, and the end of the element that has them. */
 void xml_put_tuple(struct ct_text *text, const struct ct_tuple *tuple);

@@ -7,7 +7,7 @@
  */
 #include <netinet/in.h>
 
-#include "output.h"
+#include "xml.h"
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 
@@ -225,9 +225,11 @@ put_independent(struct ct_text *text, const struct output_view *view,
 }
 
 static void
-begin(struct ct_text *text)
+begin(struct ct_text *text, const struct output_head *head)
 {
-	ct_text_str(text, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n");
+	ct_text_str(text, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack");
+	xml_put_head(text, head);
+	ct_text_str(text, ">\n");
 }
 
 static void
@@ -411,7 +413,7 @@ put_event(struct ct_text *text, const struct output_view *view,
 static void
 end(struct ct_text *text, const struct output_end *end)
 {
-	const char *noun = end->noun ? end->noun : "flows";
+	const char *noun = output_subject_name(end->subject);
 
 	if (end->malformed)
 		ct_text_printf(text, "<!-- %llu %s could not be read -->\n",
@@ -419,6 +421,7 @@ end(struct ct_text *text, const struct output_end *end)
 	if (!end->complete)
 		ct_text_printf(text, "<!-- ended early, after %llu %s -->\n",
 			       (unsigned long long)end->flows, noun);
+	xml_put_totals(text, "", end);
 	ct_text_str(text, "</conntrack>\n");
 }
 
@@ -428,5 +431,6 @@ const struct output output_xml_flows = {
 	.flow = put_flow,
 	.expect = put_expect,
 	.event = put_event,
+	.metrics = xml_put_metrics,
 	.end = end,
 };

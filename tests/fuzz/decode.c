@@ -25,7 +25,7 @@ show(const struct output *output, const struct ct_flow *flow)
 	struct ct_text text;
 
 	ct_text_init(&text, buffer, sizeof(buffer), discard, NULL);
-	output->begin(&text);
+	output->begin(&text, NULL);
 	output->flow(&text, &view, flow);
 	output->end(&text, &end);
 	if (ct_text_flush(&text) < 0)

@@ -7,8 +7,10 @@ use warnings;
 
 use FindBin;
 use Test::More;
+use Time::HiRes qw(time);
 
 use lib $FindBin::Bin;
+use Documents;
 use Lab;
 
 enter_lab();
@@ -55,10 +57,32 @@ sub lines_of {
 		"$_: ipv6 2001:db8::1->2001:db8::2 udp $port{$_}->53") } @_;
 }
 
+my %dialects = (xml => 'conntracks', flows => 'flows');
+
+# Whose the flows of a text are.
+sub shown_in {
+	my ($format, $text) = @_;
+	my $flow = $format eq 'xml' ? qr/^ {3}<conntrack/m : qr/^<flow/m;
+
+	return map { $_->{netns} // '?' } json_lines($text, $format)
+		if $format eq 'json';
+	return $text =~ /$flow\b[^>]* netns="([^"]*)"/g;
+}
+
+# What a document of these namespaces says of them; of a single one, also its name.
+sub table_here {
+	my @where = grep { $_ ne '--netns' } @_;
+
+	@where = map { m{([^/]+)\z} } glob '/run/netns/*' if "@where" eq 'all';
+	return (table_now(@where), @where == 1 ? (netns => $where[0]) : ());
+}
+
 # Both of them in every format.
 sub check_show {
 	my ($name, $expected, @where) = @_;
 	my @names = sort map { ($_, $_) } @$expected;
+	my %there = table_here(@where);
+	my $since = time;
 	my ($status, $out, $err) = conntap('list', @where);
 
 	is("$status $err", '0 ', "$name, text: status");
@@ -67,15 +91,15 @@ sub check_show {
 	for my $format ('xml', 'flows', 'json') {
 		($status, $out, $err) = conntap('list', @where, '-o', $format);
 		is("$status $err", '0 ', "$name, $format: status");
-		fits_schema($format eq 'xml' ? 'conntracks' : 'flows', $out,
-			"$name, $format") if $format ne 'json';
-		my @shown = $format eq 'json' ?
-			map({ $_->{netns} // '?' } json_lines($out, $name)) :
-			$out =~ /<(?:flow|conntrack)\b[^>]* netns="([^"]*)"/g;
-		is_deeply([sort @shown], \@names, "$name, $format: whose they are");
+		is_document($dialects{$format}, $out, "$name, $format", since => $since,
+			head => \%there, totals => { count => $there{count} })
+			if $format ne 'json';
+		is_deeply([sort(shown_in($format, $out))], \@names,
+			"$name, $format: whose they are");
 	}
 	($status, $out, $err) = conntap('xml', @where);
-	fits_schema('conntracks', $out, "$name, xml");
+	is_document('conntracks', $out, "$name, xml", since => $since, head => \%there,
+		totals => { count => $there{count} });
 	($status, $out, $err) = conntap('count', @where, '-p', 'udp');
 	is($status, 0, "$name: count");
 	my $sum = 0;
@@ -130,13 +154,15 @@ sub check_missing {
 
 	fill();
 	for my $format ('text', 'xml', 'flows', 'json') {
+		my $since = time;
 		my ($status, $out, $err) = conntap('list', @where, '-o', $format);
 		is($status, 1, "missing: list, $format: status");
 		like($err, $why, "missing: list, $format: why");
 		is(scalar(() = $out =~ /\b(?:one|two)\b/g), 4,
 			"missing: list, $format: the others are shown");
-		fits_schema($format eq 'xml' ? 'conntracks' : 'flows', $out,
-			"missing: $format") if $format =~ /xml|flows/;
+		# Nothing is known of all of them together.
+		is_document($dialects{$format}, $out, "missing: $format",
+			since => $since, early => 1) if $dialects{$format};
 	}
 	my ($status, $out, $err) = conntap('update', @where, '-p', 'udp', '--set-mark', 3);
 	is("$status $out", "1 Total: 4 connection(s) updated\n", 'missing: update');
@@ -156,7 +182,7 @@ sub check_missing {
 
 # Events of two, and of no other.
 sub check_events {
-	for my $format ('text', 'json') {
+	for my $format ('text', 'json', 'xml', 'flows') {
 		in($_, 'conntrack', '-F') for sort keys %port;
 		my $job = start({}, program('conntap'), 'events', '--netns', 'one', '--netns',
 			'two', '-v', '-o', $format, '-e', 'new,destroy', '--count', 8);
@@ -172,6 +198,14 @@ sub check_events {
 			is(join(' ', sort map { "$_->{netns}=$_->{event}" } @objects),
 				join(' ', map { (("$_=destroy") x 2, ("$_=new") x 2) }
 				'one', 'two'), 'events, json: whose they are');
+			next;
+		}
+		if ($dialects{$format}) {
+			is_document($dialects{$format}, $out, "events, $format",
+				since => $job->{begun}, subject => 'events');
+			is_deeply([sort(shown_in($format, $out))],
+				[('one') x 4, ('two') x 4],
+				"events, $format: whose they are");
 			next;
 		}
 		my @lines = map { s/ \[packets.*//r } split /\n/, $out;

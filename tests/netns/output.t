@@ -70,8 +70,10 @@ sub start_reader {
 	_exit(0);
 }
 
+# Where the file system can do it, a file has a temporary name for an instant only.
 my $clean = qr/\Aconntap\.prom\z/;
-my $litter = qr/\A(?:\.conntap\.prom\.\w{6} )?conntap\.prom\z/;
+my $litter = qr/\A\.conntap\.prom\.conntap-[0-9a-f]{8} conntap\.prom\z/;
+my $either = qr/$clean|$litter/;
 
 # Kills conntap at any moment while it writes.
 sub check_kills {
@@ -104,10 +106,11 @@ sub check_kills {
 		my ($status, $out, $err) = finish($job);
 		$seen{"$signal: $status"}++;
 		fail("round $round, $signal: it says $out$err") if "$out$err" ne '';
+		# What one leaves the next one cleans away, unless it is killed before.
 		my $there = entries($dir);
-		fail("round $round, $signal: it leaves $there")
-			unless $there =~ ($signal eq 'KILL' ? $litter : $clean);
-		$left += unlink glob "$dir/.conntap.prom.*";
+		fail("round $round, $signal: there is $there")
+			unless $there =~ $either;
+		$left++ if $there =~ $litter;
 	}
 	my $several = eval { wait_until('reads of several files', sub {
 		conntap(@command);
@@ -118,65 +121,147 @@ sub check_kills {
 	waitpid $reader, 0;
 	my $report = slurp("$findings") =~ s/^another\n//mgr;
 	like($report, qr/\A\d+ reads\n\z/, 'kills: every read is whole');
+	conntap(@command);
 	is(not_whole(slurp($path), \%lines), '', 'kills: the last file');
+	is(entries($dir), 'conntap.prom', 'kills: no litter');
 	my @odd = grep { !/\A(?:KILL: 137|TERM: 143|\w+: 0)\z/ } keys %seen;
 	is("@odd", '', 'kills: the statuses');
-	note(map({ "$_ ($seen{$_}), " } sort keys %seen), "$left files left; $report");
+	note(map({ "$_ ($seen{$_}), " } sort keys %seen), "litter in $left rounds; $report");
 	check_moments($dir, $path, \%lines, @command);
 }
 
-# The moments that a random one rarely is.
+# The moments that a random one rarely is, with a file system that can have files without
+# names, and with one that cannot.
 sub check_moments {
 	my ($dir, $path, $lines, @command) = @_;
-	my %number = (TERM => 143, INT => 130, KILL => 137);
-	my $left = 0;
 
 	SKIP: {
 		my ($status) = run(qw(strace -f -qq -o /dev/null true));
 		skip('strace does not work here: no faults of system calls', 1)
 			if $status;
-		for my $when (map { my $signal = $_; map { "$_ $signal" }
-			qw(write fchmod fsync /^rename) } sort keys %number) {
-			my ($moment, $signal) = split ' ', $when;
+		my ($call, $works) = nameless_call(@command);
+		ok($call, 'a file without a name is tried') or return;
+		my $named = "openat:error=EOPNOTSUPP:when=$call";
+		check_signals($dir, $path, $lines, 'named', [$named], @command);
+		check_faults($dir, $path, 'named', [$named], @command);
+		check_fallbacks($dir, $path, $lines, $call, @command);
+		check_living($dir, $path, $lines, @command);
+		skip('this file system has no files without names', 1) unless $works;
+		check_signals($dir, $path, $lines, 'nameless', [], @command);
+		check_faults($dir, $path, 'nameless', [], @command);
+	}
+}
+
+# Which one of the calls of openat() that is, and whether it works here.
+sub nameless_call {
+	my @command = @_;
+	my $file = File::Temp->new;
+
+	run(qw(strace -f -qq -e trace=openat -o), "$file", program('conntap'), @command);
+	my @calls = grep { /openat\(/ } split /\n/, slurp("$file");
+	my ($call) = grep { $calls[$_] =~ /O_TMPFILE/ } 0 .. $#calls;
+	return defined $call ? ($call + 1, $calls[$call] =~ /= \d+$/) : ();
+}
+
+# Which calls there are until the new file is in its place, with litter about or without.
+my %moments = (
+	nameless => { before => [qw(write:when=1 write:when=2 fchmod fsync:when=1 linkat)],
+		littered => ['/^rename'] },
+	named => { before => [],
+		littered => [qw(flock write:when=1 write:when=2 fchmod fsync:when=1
+			/^rename)] },
+);
+
+sub check_signals {
+	my ($dir, $path, $lines, $kind, $faults, @command) = @_;
+	my %number = (KILL => 137, TERM => 143, INT => 130);
+	my @moments = map { my $part = $_; map { [$_, $part eq 'littered'] }
+		@{$moments{$kind}{$part}} } qw(before littered);
+
+	for my $moment (@moments, ['fsync:when=2', 0]) {
+		my ($call, $littered) = @$moment;
+		my @signals = ('KILL', 'TERM', $call eq 'write:when=1' ? 'INT' : ());
+		for my $signal (@signals) {
+			my $name = "$kind, $call, $signal";
 			my $old = (stat $path)[1];
-			my ($status, $out, $err) =
-				strace("$moment:signal=$signal:when=1", @command);
-			is("$status $out$err", "$number{$signal} ", $when);
-			is(not_whole(slurp($path), $lines), '', "$when: whole");
-			is((stat $path)[1], $old, "$when: the old one")
-				if "$moment $signal" =~ /write|f(?:chmod|sync) KILL/;
-			like(entries($dir), $signal eq 'KILL' ? $litter : $clean,
-				"$when: what is there");
-			$left += () = entries($dir) =~ / /g;
-			unlink glob "$dir/.conntap.prom.*";
+			my $left = $littered && $signal eq 'KILL';
+			my ($status, $out, $err) = strace([@$faults,
+				$call =~ /:/ ? $call =~ s/:/:signal=$signal:/r :
+				"$call:signal=$signal:when=1"], @command);
+			is("$status $out$err", "$number{$signal} ", $name);
+			is(not_whole(slurp($path), $lines), '', "$name: whole");
+			is((stat $path)[1], $old, "$name: the old one")
+				if $signal eq 'KILL' && $call ne 'fsync:when=2';
+			like(entries($dir), $left ? $litter : $clean,
+				"$name: what is there");
+			next unless $left;
+			conntap(@command);
+			is(entries($dir), 'conntap.prom', "$name: what the next leaves");
 		}
-		cmp_ok($left, '>', 0, 'KILL leaves a file, sometimes');
-		check_faults($dir, $path, @command);
 	}
 }
 
 sub strace {
-	my ($fault, @command) = @_;
+	my ($faults, @command) = @_;
 
-	return run(qw(strace -f -qq -o /dev/null -e), "inject=$fault",
+	return run(qw(strace -f -qq -o /dev/null), map({ ('-e', "inject=$_") } @$faults),
 		program('conntap'), @command);
 }
 
 sub check_faults {
-	my ($dir, $path, @command) = @_;
+	my ($dir, $path, $kind, $others, @command) = @_;
 	my %faults = ('write:error=ENOSPC:when=1' => 'No space left on device',
 		'write:error=EIO:when=2' => 'Input/output error',
 		'fchmod:error=EPERM' => 'Operation not permitted',
 		'fsync:error=EIO:when=1' => 'Input/output error',
 		'/^rename:error=EROFS' => 'Read-only file system');
 
+	$faults{'linkat:error=EDQUOT'} = 'Disk quota exceeded' if $kind eq 'nameless';
 	for my $fault (sort keys %faults) {
 		spew($path, 'old');
-		is_deeply([strace($fault, @command)], [1, '',
-			"conntap: --output $path: $faults{$fault}\n"], "$fault: why");
-		is(slurp($path), 'old', "$fault: the old file stays");
+		is_deeply([strace([@$others, $fault], @command)], [1, '',
+			"conntap: --output $path: $faults{$fault}\n"],
+			"$kind, $fault: why");
+		is(slurp($path), 'old', "$kind, $fault: the old file stays");
+		is(entries($dir), 'conntap.prom', "$kind, $fault: nothing else is there");
+	}
+}
+
+# What keeps nobody from writing, and the one failure that comes when the file is there.
+sub check_fallbacks {
+	my ($dir, $path, $lines, $call, @command) = @_;
+
+	for my $fault ((map { "openat:error=$_:when=$call" } qw(EOPNOTSUPP EISDIR EINVAL)),
+		'flock:error=ENOLCK', '/getdents:error=EIO', 'fsync:error=EINVAL:when=2') {
+		spew($path, 'old');
+		is_deeply([strace([$fault], @command)], [0, '', ''], $fault);
+		is(not_whole(slurp($path), $lines), '', "$fault: whole");
 		is(entries($dir), 'conntap.prom', "$fault: nothing else is there");
 	}
+	spew($path, 'old');
+	is_deeply([strace(['fsync:error=EIO:when=2'], @command)], [1, '',
+		"conntap: --output $path: Input/output error\n"], 'the directory: why');
+	is(not_whole(slurp($path), $lines), '', 'the directory: the new file is there');
+	is(entries($dir), 'conntap.prom', 'the directory: nothing else is there');
+}
+
+# A second one comes between while the first is about to rename its file.
+sub check_living {
+	my ($dir, $path, $lines, @command) = @_;
+
+	spew($path, 'old');
+	my $first = start({}, qw(strace -f -qq -o /dev/null -e),
+		'inject=/^rename:delay_enter=3000000', program('conntap'), @command);
+	wait_until('a temporary name', sub { entries($dir) =~ $litter });
+	my $there = entries($dir);
+	is_deeply([conntap(@command)], [0, '', ''], 'two at a time: the second');
+	is(not_whole(slurp($path), $lines), '', 'two at a time: its file');
+	my $old = (stat $path)[1];
+	is(entries($dir), $there, 'two at a time: it takes nothing of the first');
+	is_deeply([finish($first)], [0, '', ''], 'two at a time: the first');
+	is(not_whole(slurp($path), $lines), '', 'two at a time: its file');
+	isnt((stat $path)[1], $old, 'two at a time: it is another one');
+	is(entries($dir), 'conntap.prom', 'two at a time: nothing else is there');
 }
 
 sub check_full {

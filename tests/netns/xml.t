@@ -6,53 +6,40 @@
 use strict;
 use warnings;
 
-use File::Temp ();
 use FindBin;
 use Test::More;
+use Time::HiRes qw(time);
 
 use lib $FindBin::Bin;
+use Documents;
 use Lab;
 
 enter_lab();
 
-my $schemas = "$FindBin::Bin/../../plugins/export";
-
-# Whether the document is well-formed and fits its schema.
-sub valid {
-	my ($dialect, $document, $name) = @_;
-	my $file = File::Temp->new(SUFFIX => '.xml');
-
-	print $file $document;
-	close $file;
-	my ($status, undef, $err) = run('xmllint', '--noout', '--relaxng',
-		"$schemas/$dialect.rng", "$file");
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is($status, 0, "$name: valid") or diag(substr $err, 0, 1000);
-}
-
-# The document of a dialect for these conditions.
+# The document of a dialect for these conditions, of a table that stays as it is.
 sub document {
 	my ($dialect, @conditions) = @_;
 	my $name = join ' ', $dialect, @conditions;
+	my %filter = @conditions ?
+		(filter => join(' ', @conditions) =~ s/--proto\b/--protonum/gr) : ();
+	my %there = table_now();
+	my $since = time;
 	my ($status, $out, $err) = conntap('xml', '--dialect', $dialect, @conditions);
 
 	is($status, 0, "$name: status");
 	is($err, '', "$name: nothing on stderr");
-	valid($dialect, $out, $name);
+	is_document($dialect, $out, $name, since => $since, head => { %there, %filter },
+		totals => { count => $there{count} });
 	return $out;
 }
 
 # A document of "conntracks" as a list of <conntrack>: a hash of its attributes, and by
 # names of elements, arrays of theirs.  Dies at what is not laid out as it should be.
 sub read_conntracks {
-	my @lines = split /\n/, $_[0];
+	my ($document) = @_;
 	my (@flows, $flow, $inside);
 
-	die "no declaration\n"
-		if shift @lines ne '<?xml version="1.0" encoding="ASCII"?>';
-	die "no <conntracks>\n" if shift @lines ne '<conntracks>';
-	die "no </conntracks>\n" if pop @lines ne '</conntracks>';
-	for (@lines) {
+	for (body_of($document)) {
 		if (/^ {3}<conntrack( .*)?>$/) {
 			$flow = { attributes($1) };
 		} elsif (/^ {3}<\/conntrack>$/) {
@@ -73,19 +60,6 @@ sub read_conntracks {
 		}
 	}
 	return @flows;
-}
-
-# ' a="1" b="2"', with the order of the names as ''.
-sub attributes {
-	my ($text) = @_;
-	my %attributes = ('' => '');
-
-	while ($text =~ s/^ (\w+)="([^"]*)"//) {
-		$attributes{$1} = $2;
-		$attributes{''} .= ($attributes{''} ? ' ' : '') . $1;
-	}
-	die "cannot read: $text\n" if $text ne '';
-	return %attributes;
 }
 
 # What <tuple> shall hold.
@@ -361,13 +335,9 @@ sub number_of {
 
 sub check_flows {
 	my (%conntracks) = @_;
-	my @lines = split /\n/, document('flows');
 	my %theirs = map { id_of($_) => $_ } conntrack_xml();
+	my %ours = map { id_of($_) => $_ } body_of(document('flows'));
 
-	is(shift @lines, '<?xml version="1.0" encoding="utf-8"?>', 'declaration');
-	is(shift @lines, '<conntrack>', 'root');
-	is(pop @lines, '</conntrack>', 'end of root');
-	my %ours = map { id_of($_) => $_ } @lines;
 	is_deeply([sort keys %ours], [sort keys %theirs], 'all flows are there');
 	for my $id (grep { $theirs{$_} } sort keys %ours) {
 		my ($ours, $theirs) = ($ours{$id}, $theirs{$id});
@@ -407,26 +377,22 @@ sub check_documents {
 
 	for my $dialect ('conntracks', 'flows') {
 		my $some = document($dialect, '--proto', 'udp');
-		my $count = () = $some =~ /<(?:conntrack |flow>)/g;
-		is($count, $udp, "$dialect: UDP only");
-		my $none = document($dialect, '--proto', 'udp', '--proto', 17,
-			'--orig-src', '203.0.113.77');
-		is($none, empty($dialect), "$dialect: no flow is a document");
+		is({ elements_in($dialect, $some) }->{flows}, $udp, "$dialect: UDP only");
+		is_empty($dialect, '--proto', 'udp', '--proto', 17, '--orig-src',
+			'203.0.113.77');
 	}
 	my (undef, $default) = conntap('xml', '-p', 'gre');
-	like($default, qr/^<conntracks>$/m, 'conntracks is the default');
+	like($default, qr/^<conntracks /m, 'conntracks is the default');
 	my (undef, $word) = conntap('xml', '--dialect=FLOWS', '-p', 'gre');
-	like($word, qr/^<conntrack>$/m, 'a dialect in capitals');
+	like($word, qr/^<conntrack /m, 'a dialect in capitals');
 }
 
-sub empty {
-	my ($dialect) = @_;
+# No flow is a document, too.
+sub is_empty {
+	my ($dialect, @conditions) = @_;
 
-	return join "\n", $dialect eq 'flows'
-		? ('<?xml version="1.0" encoding="utf-8"?>', '<conntrack>',
-			'</conntrack>', '')
-		: ('<?xml version="1.0" encoding="ASCII"?>', '<conntracks>',
-			'</conntracks>', '');
+	is_deeply([body_of(document($dialect, @conditions))], [],
+		"$dialect @conditions: a document of none");
 }
 
 # Flows of before and after accounting and time-stamping were switched off.
@@ -450,8 +416,13 @@ sub check_signals {
 	flood('-n', $flows);
 	for (['INT', 130, 'conntracks'], ['TERM', 143, 'flows']) {
 		my ($signal, $expected, $dialect) = @$_;
+		my %there = table_now();
 		my ($job, $out, $text) = start_stalled(program('conntap'), 'xml',
 			'--dialect', $dialect);
+		# At its end, the kernel is asked again how many there are.
+		is((run('conntrack', '-I', '-p', 'udp', '-s', '203.0.113.77', '-d',
+			'203.0.113.78', '--sport', $expected, '--dport', 9, '-t', 600))[0],
+			0, "$signal: one more flow");
 		kill $signal, $job->{pid};
 		my $document = read_rest($out, $text);
 		my ($status, undef, $err) = finish($job);
@@ -459,13 +430,11 @@ sub check_signals {
 		is($status, $expected, "$signal: status");
 		is($job->{signal}, 0, "$signal: it exits");
 		is($err, '', "$signal: nothing on stderr");
-		valid($dialect, $document, $signal);
-		my $count = () = $document =~ /<(?:conntrack |flow>)/g;
-		my ($told) = $document =~
-			/\n *<!-- ended early, after (\d+) flows -->\n<\/\w+>\n\z/;
-		is($told, $count, "$signal: the comment tells how many there are");
-		cmp_ok($count, '<', $flows, "$signal: not all");
-		cmp_ok($count, '>', 0, "$signal: but some");
+		my (undef, $totals) = is_document($dialect, $document, $signal,
+			since => $job->{begun}, head => \%there, early => 1,
+			totals => { count => $there{count} + 1 });
+		cmp_ok($totals->{flows}, '<', $flows, "$signal: not all");
+		cmp_ok($totals->{flows}, '>', 0, "$signal: but some");
 	}
 	check_second_signal();
 }
@@ -487,7 +456,7 @@ sub check_second_signal {
 	is($job->{signal}, 2, 'a second INT ends it at once');
 }
 
-is((document($_))[0], empty($_), "$_: an empty table") for 'conntracks', 'flows';
+is_empty($_) for 'conntracks', 'flows';
 my $traffic = start_traffic();
 check_flows(check_conntracks($traffic));
 check_documents();

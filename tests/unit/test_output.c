@@ -17,7 +17,7 @@
 #define NS UINT64_C(1000000000)
 #define START (UINT64_C(1700000000) * NS + 123456789)
 #define PLAIN (CT_SEEN_REPLY | CT_ASSURED | CT_CONFIRMED)
-#define FLOWS_MAX 4
+#define FLOWS_MAX 6
 #define TEXT_SIZE 32768
 
 /* Here label.h is done without the file of the system that the tests run on. */
@@ -279,7 +279,7 @@ zones(struct ct_flow *flows)
 static size_t
 times(struct ct_flow *flows)
 {
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 6; i++)
 		flows[i] = flow_of(IPPROTO_UDP, "192.0.2.1", 1, "198.51.100.1", 2);
 	flows[0].has |= CT_START;
 	flows[0].start = START;
@@ -291,7 +291,13 @@ times(struct ct_flow *flows)
 	flows[2].start = START + 1000 * NS;
 	flows[3].has |= CT_EVENT_TIME;
 	flows[3].event_time = 5 * NS;
-	return 4;
+	/* At once; and the clock was set back: it lasted nobody knows how long. */
+	flows[4].has |= CT_START | CT_STOP;
+	flows[4].start = flows[4].stop = START;
+	flows[5].has |= CT_START | CT_STOP;
+	flows[5].start = START;
+	flows[5].stop = START - 1;
+	return 6;
 }
 
 /* All that a flow can have at once, and text that wants to be markup. */
@@ -389,7 +395,7 @@ write_table(const struct golden_case *c, char *buffer, size_t size)
 
 	end.flows = c->table->fill(flows);
 	ct_text_init(&text, buffer, size, NULL, NULL);
-	output->begin(&text);
+	output->begin(&text, NULL);
 	for (uint64_t i = 0; i < end.flows; i++)
 		output->flow(&text, &view, &flows[i]);
 	output->end(&text, &end);

@@ -194,15 +194,15 @@ static const struct format {
 static const struct scene {
 	const char *name;
 	size_t (*fill)(struct item *items);
-	const char *noun;
+	enum output_subject subject;
 	bool early;
 	uint64_t lost;
 } scenes[] = {
-	{ "events", flow_events, "event(s)", false, UINT64_MAX },
-	{ "events-early", flow_events, "event(s)", true, 2 },
-	{ "expect-events", expect_events, "event(s)", false, 0 },
-	{ "expects", expects, "expectation(s)", false, 0 },
-	{ "namespaces", namespaces, NULL, false, 0 },
+	{ "events", flow_events, OUTPUT_EVENTS, false, UINT64_MAX },
+	{ "events-early", flow_events, OUTPUT_EVENTS, true, 2 },
+	{ "expect-events", expect_events, OUTPUT_EVENTS, false, 0 },
+	{ "expects", expects, OUTPUT_EXPECTATIONS, false, 0 },
+	{ "namespaces", namespaces, OUTPUT_FLOWS, false, 0 },
 };
 
 struct golden_case {
@@ -239,11 +239,11 @@ write_scene(const struct scene *scene, const struct output *output,
 	struct item items[ITEMS_MAX];
 	struct output_end end = { .complete = !scene->early,
 				  .lost = scene->lost,
-				  .noun = scene->noun };
+				  .subject = scene->subject };
 
 	memset(items, 0, sizeof(items));
 	end.flows = scene->fill(items);
-	output->begin(text);
+	output->begin(text, NULL);
 	for (uint64_t i = 0; i < end.flows; i++)
 		write_item(text, output, &items[i]);
 	output->end(text, &end);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A log of flows.  Subscriptions last; each period has a document of its own, which is
+ * there when the period is over.  What could not be written counts as lost, and the
+ * next document says so: a reader of all of them knows how much there was.
+ */
+#include "flow_log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "every.h"
+#include "plugins/export/name.h"
+#include "watch.h"
+
+/* Steps of a few thousand events each. */
+#define STEPS_MAX 100
+
+struct flow_log {
+	struct cli *cli;
+	const struct output *output;
+	struct cli_schedule schedule;
+	struct cli_record record;
+	struct cli_watch *watch; /* NULL: it could not be opened, or has broken */
+	struct cli_show show;    /* of this period */
+	bool writing;            /* there is one */
+	bool gap;                /* nobody listened for a moment before it */
+	uint64_t lost;           /* events that no document has */
+	uint64_t malformed;      /* as of the document's beginning */
+	char host[256];
+	struct output_name name;
+};
+
+/* Events that cannot be told in the document that they were of. */
+static void
+put_lost(struct flow_log *log)
+{
+	const struct ct_event event = {
+		.kind = CT_EVENT_LOST,
+		.lost = log->lost,
+		.nsid = CT_NSID_HERE,
+	};
+
+	if (log->lost == 0)
+		return;
+	log->show.view.now = cli_clock(CLOCK_REALTIME);
+	log->show.output->event(log->show.text, &log->show.view, &event);
+	log->show.end.lost = log->lost;
+	log->lost = 0;
+}
+
+static int
+begin_document(struct flow_log *log, uint64_t when)
+{
+	struct cli *cli = log->cli;
+	char path[PATH_MAX];
+	const struct output_sink_how how = {
+		.path = path,
+		.file = cli->file,
+		.compress = cli->compress,
+	};
+
+	log->name.time = when;
+	cli->now = cli_clock(CLOCK_REALTIME);
+	if (output_name_make(cli->path, &log->name, path) < 0)
+		return cli_not_written(cli->path, -ENAMETOOLONG);
+	if (cli_show_open(&log->show, cli, log->output, &how, NULL) != CLI_OK)
+		return CLI_FAILED;
+	log->show.path = cli->path; /* longer than this function's */
+	log->show.end.subject = OUTPUT_EVENTS;
+	log->malformed = log->watch ? cli_watch_malformed(log->watch) : 0;
+	log->show.end.complete = !log->gap;
+	log->gap = false;
+	log->writing = true;
+	put_lost(log);
+	return CLI_OK;
+}
+
+static int
+end_document(struct flow_log *log)
+{
+	struct cli_show *show = &log->show;
+	uint64_t events = show->end.flows + show->end.lost;
+	int status, removed = 0;
+
+	if (!log->writing)
+		return CLI_FAILED;
+	if (log->watch)
+		show->end.malformed = cli_watch_malformed(log->watch) - log->malformed;
+	status = cli_show_end(show);
+	cli_show_done(show);
+	log->writing = false;
+	if (status != CLI_OK)
+		log->lost += events;
+	else if (log->cli->keep)
+		removed = output_name_prune(log->cli->path, &log->name, log->cli->keep);
+	if (removed < 0)
+		status = cli_failed("--keep: cannot remove older files", removed);
+	return status;
+}
+
+static void
+close_watch(struct flow_log *log)
+{
+	cli_watch_free(log->watch);
+	log->watch = NULL;
+}
+
+/* Namespaces come and go; what ends while the subscription is made anew is missed. */
+static int
+open_watch(struct flow_log *log)
+{
+	if (cli_find_netns(log->cli) != CLI_OK)
+		return CLI_FAILED;
+	if (log->watch && !cli_watch_is_stale(log->watch))
+		return CLI_OK;
+	log->gap |= log->watch != NULL;
+	close_watch(log);
+	log->watch = cli_watch_new(log->cli);
+	if (!log->watch)
+		return CLI_FAILED;
+	if (cli_watch_open(log->watch) == CLI_OK)
+		return CLI_OK;
+	log->gap = true;
+	close_watch(log);
+	return CLI_FAILED;
+}
+
+/* What has come; without a document it stays in the kernel's buffer, as far as it
+ * holds. */
+static void
+take_events(struct flow_log *log)
+{
+	int status;
+
+	if (!log->watch || !log->writing)
+		return;
+	log->watch->show = &log->show;
+	status = cli_watch_step(log->watch);
+	if (log->show.text->error) {
+		/* The disk is full: what was of this document is lost. */
+		log->record.failed++;
+		log->record.in_turn++;
+		end_document(log);
+	} else if (status < 0) {
+		cli_failed("cannot receive events", status);
+		log->gap = true;
+		close_watch(log);
+	}
+}
+
+/* What has ended before the signal came is in the last document, unless more comes
+ * than can be written. */
+static void
+take_the_rest(struct flow_log *log)
+{
+	for (int i = 0; i < STEPS_MAX && log->watch && log->writing; i++) {
+		if (poll(log->watch->polls, log->watch->count, 0) <= 0)
+			return;
+		take_events(log);
+	}
+}
+
+/* The old document ends, and a new one begins. */
+static void
+turn_over(struct flow_log *log, uint64_t when, bool reopen)
+{
+	int status = CLI_OK, opened;
+
+	if (log->writing)
+		status = end_document(log);
+	if (reopen)
+		cli_forget_said();
+	opened = open_watch(log);
+	if (status == CLI_OK)
+		status = opened;
+	if (opened == CLI_OK && begin_document(log, when) != CLI_OK)
+		status = CLI_FAILED;
+	cli_record_take(&log->record, status);
+}
+
+static void
+log_on(struct flow_log *log)
+{
+	unsigned int what;
+
+	turn_over(log, cli_clock(CLOCK_REALTIME) / 1000000000, false);
+	cli_notify("READY=1");
+	while (!cli_stop) {
+		bool listening = log->watch && log->writing;
+
+		what = cli_schedule_wait(&log->schedule,
+					 listening ? log->watch->polls : NULL,
+					 listening ? log->watch->count : 0, -1);
+		take_events(log);
+		if (what && !cli_stop)
+			turn_over(log,
+				  what & CLI_TICK
+					  ? cli_period(&log->schedule)
+					  : cli_clock(CLOCK_REALTIME) / 1000000000,
+				  what & CLI_REOPEN);
+	}
+	cli_notify("STOPPING=1");
+}
+
+/* The last document is as long as there was time for it. */
+static int
+log_into_files(struct cli *cli, const struct output *output)
+{
+	struct flow_log log = { .cli = cli, .output = output };
+	int status = CLI_OK;
+
+	gethostname(log.host, sizeof(log.host) - 1);
+	log.name.host = log.host;
+	if (cli_schedule_open(&log.schedule, cli->every) != CLI_OK)
+		return CLI_FAILED;
+	cli_say_once();
+	log_on(&log);
+	take_the_rest(&log);
+	if (log.writing)
+		status = end_document(&log);
+	close_watch(&log);
+	cli_schedule_close(&log.schedule);
+	return status;
+}
+
+int
+cli_flow_log(struct cli *cli, const struct output *output)
+{
+	cli->groups = CT_EVENTS_DESTROY;
+	if (cli->path)
+		return log_into_files(cli, output);
+	cli->format = output;
+	return cli_events(cli);
+}
