@@ -112,7 +112,7 @@ export_on(struct cli *cli, const struct output *output)
 	struct cli_schedule schedule;
 	struct cli_record record = { 0 };
 	unsigned int what = CLI_NOW;
-	uint64_t when;
+	uint64_t when, begun;
 
 	if (cli_schedule_open(&schedule, cli->every) != CLI_OK)
 		return CLI_FAILED;
@@ -122,11 +122,11 @@ export_on(struct cli *cli, const struct output *output)
 			cli_forget_said();
 		when = what & CLI_TICK ? cli_period(&schedule)
 				       : cli_clock(CLOCK_REALTIME) / 1000000000;
+		begun = cli_clock(CLOCK_MONOTONIC);
 		if (what) {
 			cli_record_take(&record, export_files(cli, output, when));
 			cli_record_skip(&record, &schedule,
-					cli_schedule_skip(&schedule));
-			cli_notify("READY=1");
+					cli_schedule_skip(&schedule, begun));
 		}
 		what = cli_schedule_wait(&schedule, NULL, 0, -1);
 	} while (!cli_stop);

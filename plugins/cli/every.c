@@ -100,11 +100,12 @@ take_timer(struct cli_schedule *schedule)
 }
 
 uint64_t
-cli_schedule_skip(struct cli_schedule *schedule)
+cli_schedule_skip(struct cli_schedule *schedule, uint64_t begun)
 {
 	uint64_t now = seconds_now(), due = schedule->next;
+	uint64_t took = cli_clock(CLOCK_MONOTONIC) - begun;
 
-	if (now < due)
+	if (now < due || took < schedule->period * 1000000000)
 		return 0;
 	wind_up(schedule);
 	return (now - due) / schedule->period + 1;
@@ -194,8 +195,10 @@ cli_record_take(struct cli_record *record, int status)
 		if (record->in_turn)
 			cli_log(LOG_NOTICE, "it works again, after %llu failure(s)",
 				(unsigned long long)record->in_turn);
+		/* Not before: a warning is no failure, and comes each time. */
+		if (record->in_turn)
+			cli_forget_said();
 		record->in_turn = 0;
-		cli_forget_said();
 	} else {
 		record->failed++;
 		record->in_turn++;
@@ -203,6 +206,15 @@ cli_record_take(struct cli_record *record, int status)
 	cli_notify("STATUS=%llu document(s), %llu failure(s)%s",
 		   (unsigned long long)record->done, (unsigned long long)record->failed,
 		   record->in_turn ? ", the last one too" : "");
+	cli_record_ready(record);
+}
+
+void
+cli_record_ready(struct cli_record *record)
+{
+	if (!record->ready)
+		cli_notify("READY=1");
+	record->ready = true;
 }
 
 void

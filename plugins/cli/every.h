@@ -37,8 +37,12 @@ void cli_schedule_close(struct cli_schedule *schedule);
 /* When the present period began: seconds since 1970. */
 uint64_t cli_period(const struct cli_schedule *schedule);
 
-/* Leaves out the periods that have begun since the last tick; returns how many. */
-uint64_t cli_schedule_skip(struct cli_schedule *schedule);
+/*
+ * Leaves out the periods that have begun since the last tick, if what began at that
+ * time (of CLOCK_MONOTONIC) has taken a whole one; returns how many.  Otherwise the
+ * next one only begins a little late.
+ */
+uint64_t cli_schedule_skip(struct cli_schedule *schedule, uint64_t begun);
 
 /*
  * Waits until something comes up, or one of `fds` is readable, or cli_stop is set;
@@ -63,9 +67,14 @@ struct cli_record {
 	uint64_t in_turn; /* failures since the last time that it worked */
 	uint64_t skipped; /* periods */
 	bool slow;        /* the last one took longer than its period */
+	bool ready;       /* there was a first one, and the manager knows */
 };
 
 void cli_record_take(struct cli_record *record, int status);
+
+/* There has been a first attempt: the manager is told, once. */
+void cli_record_ready(struct cli_record *record);
+
 void cli_record_skip(struct cli_record *record, const struct cli_schedule *schedule,
 		     uint64_t skipped);
 

@@ -6,11 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "every.h"
 #include "finding.h"
 #include "show.h"
 
-/* So often, in flows, is looked at what else there is to do. */
+/* So often, in flows, there is something new to be seen. */
 #define ASIDE 4096
 
 struct export
@@ -52,10 +51,8 @@ show_flow(const struct ct_flow *flow, void *data)
 	struct cli_show *show = &export->show;
 
 	show->output->flow(show->text, &show->view, flow);
-	if (++show->end.flows % ASIDE == 0) {
-		cli_alive();
+	if (++show->end.flows % ASIDE == 0)
 		show_progress(export);
-	}
 	if (export->findings &&
 	    cli_finding_add(&export->findings[export->found], flow) < 0)
 		export->no_memory = true;

@@ -69,7 +69,6 @@ begin_document(struct flow_log *log, uint64_t when)
 		return cli_not_written(cli->path, -ENAMETOOLONG);
 	if (cli_show_open(&log->show, cli, log->output, &how, NULL) != CLI_OK)
 		return CLI_FAILED;
-	log->show.path = cli->path; /* longer than this function's */
 	log->show.end.subject = OUTPUT_EVENTS;
 	log->malformed = log->watch ? cli_watch_malformed(log->watch) : 0;
 	log->show.end.complete = !log->gap;
@@ -93,10 +92,13 @@ end_document(struct flow_log *log)
 	status = cli_show_end(show);
 	cli_show_done(show);
 	log->writing = false;
-	if (status != CLI_OK)
+	/* What it would have told, the next one tells. */
+	if (status != CLI_OK) {
 		log->lost += events;
-	else if (log->cli->keep)
+		log->gap |= !show->end.complete;
+	} else if (log->cli->keep) {
 		removed = output_name_prune(log->cli->path, &log->name, log->cli->keep);
+	}
 	if (removed < 0)
 		status = cli_failed("--keep: cannot remove older files", removed);
 	return status;
@@ -164,22 +166,52 @@ take_the_rest(struct flow_log *log)
 	}
 }
 
-/* The old document ends, and a new one begins. */
+/*
+ * The old document ends, and a new one begins.  It has worked when one is in its place:
+ * that a full disk takes the beginning of the next one says nothing.
+ */
 static void
 turn_over(struct flow_log *log, uint64_t when, bool reopen)
 {
-	int status = CLI_OK, opened;
+	bool ending = log->writing;
+	int status = ending ? end_document(log) : CLI_OK;
+	int begun;
 
-	if (log->writing)
-		status = end_document(log);
 	if (reopen)
 		cli_forget_said();
-	opened = open_watch(log);
+	begun = open_watch(log);
+	if (begun == CLI_OK)
+		begun = begin_document(log, when);
 	if (status == CLI_OK)
-		status = opened;
-	if (opened == CLI_OK && begin_document(log, when) != CLI_OK)
-		status = CLI_FAILED;
-	cli_record_take(&log->record, status);
+		status = begun;
+	if (ending || status != CLI_OK)
+		cli_record_take(&log->record, status);
+	cli_record_ready(&log->record);
+}
+
+/* A second document of the same second would take the place of the first one. */
+static bool
+is_same_name(const struct flow_log *log, uint64_t when)
+{
+	struct output_name name = log->name;
+	char old[PATH_MAX], new[PATH_MAX];
+
+	name.time = when;
+	return log->writing && output_name_has_time(log->cli->path) &&
+	       output_name_make(log->cli->path, &log->name, old) == 0 &&
+	       output_name_make(log->cli->path, &name, new) == 0 &&
+	       strcmp(old, new) == 0;
+}
+
+/* What a signal or the time asks for. */
+static void
+react(struct flow_log *log, unsigned int what)
+{
+	uint64_t when = what & CLI_TICK ? cli_period(&log->schedule)
+					: cli_clock(CLOCK_REALTIME) / 1000000000;
+
+	if (!is_same_name(log, when))
+		turn_over(log, when, what & CLI_REOPEN);
 }
 
 static void
@@ -188,7 +220,6 @@ log_on(struct flow_log *log)
 	unsigned int what;
 
 	turn_over(log, cli_clock(CLOCK_REALTIME) / 1000000000, false);
-	cli_notify("READY=1");
 	while (!cli_stop) {
 		bool listening = log->watch && log->writing;
 
@@ -197,11 +228,7 @@ log_on(struct flow_log *log)
 					 listening ? log->watch->count : 0, -1);
 		take_events(log);
 		if (what && !cli_stop)
-			turn_over(log,
-				  what & CLI_TICK
-					  ? cli_period(&log->schedule)
-					  : cli_clock(CLOCK_REALTIME) / 1000000000,
-				  what & CLI_REOPEN);
+			react(log, what);
 	}
 	cli_notify("STOPPING=1");
 }

@@ -31,8 +31,8 @@ cli_notify(const char *format, ...)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	/* Nobody there is nobody to tell. */
-	(void)!sendto(fd, message, (size_t)size, MSG_NOSIGNAL,
+	/* Nobody there is nobody to tell, and who does not listen is not waited for. */
+	(void)!sendto(fd, message, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT,
 		      (const struct sockaddr *)&address,
 		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 	close(fd);

@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "common/netns.h"
+#include "every.h"
 
 static int
 try_open(const char *netns, struct ct_netlink **netlink, struct ct_kernel *kernel)
@@ -106,7 +107,11 @@ warn_of_needs(const struct cli *cli, const char *netns)
 		     "the kernel's time-stamping");
 }
 
+/* So often, in flows, is looked at what else there is to do. */
+#define ASIDE 4096
+
 struct choice {
+	uint64_t seen;
 	const struct ct_filter *filter;
 	ct_flow_fn flow_fn;
 	void *data;
@@ -115,8 +120,10 @@ struct choice {
 static int
 choose(const struct ct_flow *flow, void *data)
 {
-	const struct choice *choice = data;
+	struct choice *choice = data;
 
+	if (++choice->seen % ASIDE == 0)
+		cli_alive();
 	if (!ct_filter_match(choice->filter, flow))
 		return 0;
 	return choice->flow_fn(flow, choice->data);

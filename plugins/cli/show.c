@@ -31,7 +31,7 @@ cli_show_open(struct cli_show *show, const struct cli *cli, const struct output 
 
 	*show = (struct cli_show){
 		.output = output,
-		.path = how->path,
+		.path = how->path ? cli->path : NULL,
 		.labels = ct_labels_new(),
 		.view = { .now = cli->now, .show_time = cli_used(cli, CLI_TIMESTAMP) },
 		.end = { .complete = true },
@@ -40,7 +40,7 @@ cli_show_open(struct cli_show *show, const struct cli *cli, const struct output 
 	error = output_sink_open(&show->sink, how);
 	if (error) {
 		cli_show_done(show);
-		return cli_not_written(how->path, error);
+		return cli_not_written(show->path, error);
 	}
 	show->text = output_sink_text(show->sink);
 	begin(show, cli, kernel);
@@ -50,7 +50,10 @@ cli_show_open(struct cli_show *show, const struct cli *cli, const struct output 
 int
 cli_show_init(struct cli_show *show, const struct cli *cli, const struct output *output)
 {
-	const struct output_sink_how how = { .prompt = true };
+	const struct output_sink_how how = {
+		.compress = cli->compress,
+		.prompt = true,
+	};
 
 	return cli_show_open(show, cli, output, &how, NULL);
 }
@@ -71,4 +74,6 @@ cli_show_done(struct cli_show *show)
 {
 	output_sink_abort(show->sink);
 	ct_labels_free(show->labels);
+	show->sink = NULL;
+	show->labels = NULL;
 }

@@ -9,7 +9,7 @@ struct cli_show {
 	const struct output *output;
 	struct output_view view;
 	struct output_end end;
-	const char *path;     /* NULL: stdout */
+	const char *path;     /* as it was given; NULL: stdout */
 	struct ct_text *text; /* what the format writes to */
 	struct output_sink *sink;
 	struct ct_labels *labels;
@@ -17,7 +17,7 @@ struct cli_show {
 
 /*
  * Begins a document; `kernel` is what is known of the table then, or NULL.  Returns
- * CLI_OK, or CLI_FAILED after saying why.  cli_show_done() takes what failed.
+ * CLI_OK, or CLI_FAILED after saying why; then there is nothing to be done.
  */
 int cli_show_open(struct cli_show *show, const struct cli *cli,
 		  const struct output *output, const struct output_sink_how *how,
@@ -30,7 +30,7 @@ int cli_show_init(struct cli_show *show, const struct cli *cli,
 /* Ends the document, and puts a file in its place.  Returns what that came to. */
 int cli_show_end(struct cli_show *show);
 
-/* Without cli_show_end() before, there is no file. */
+/* Without cli_show_end() before, there is no file.  A second time does nothing. */
 void cli_show_done(struct cli_show *show);
 
 /*

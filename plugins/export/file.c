@@ -35,7 +35,7 @@ struct output_file {
 	struct output_file_how how;
 	const char *name; /* in `directory` */
 	char path[PATH_MAX];
-	char temporary[NAME_MAX + 1]; /* "": it has no name yet */
+	char temporary[32]; /* "": it has no name yet */
 };
 
 static const char *
@@ -82,33 +82,25 @@ open_directory(struct output_file *file)
 	return file->directory < 0 ? -errno : 0;
 }
 
-/* The beginning of all temporary names for `name`, which is cut where they would be
- * too long. */
-static int
-temporary_prefix(const char *name, char prefix[NAME_MAX + 1])
-{
-	int room = NAME_MAX - 1 - (int)strlen(TEMPORARY_MARK) - TEMPORARY_DIGITS;
-
-	return snprintf(prefix, NAME_MAX + 1, ".%.*s" TEMPORARY_MARK, room, name);
-}
-
+/* The same for all files, as their names may have a time in them. */
 static int
 make_temporary_name(struct output_file *file)
 {
-	int length = temporary_prefix(file->name, file->temporary);
 	uint32_t number;
 
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		return -EIO;
-	snprintf(file->temporary + length, sizeof(file->temporary) - (size_t)length,
-		 "%0*x", TEMPORARY_DIGITS, number);
+	snprintf(file->temporary, sizeof(file->temporary), TEMPORARY_MARK "%0*x",
+		 TEMPORARY_DIGITS, number);
 	return 0;
 }
 
 static bool
-is_temporary_name(const char *name, const char *prefix, size_t length)
+is_temporary_name(const char *name)
 {
-	return strncmp(name, prefix, length) == 0 &&
+	const size_t length = strlen(TEMPORARY_MARK);
+
+	return strncmp(name, TEMPORARY_MARK, length) == 0 &&
 	       strspn(name + length, "0123456789abcdef") == TEMPORARY_DIGITS &&
 	       name[length + TEMPORARY_DIGITS] == '\0';
 }
@@ -133,8 +125,6 @@ remove_if_stale(int directory, const char *name)
 static void
 remove_litter(const struct output_file *file)
 {
-	char prefix[NAME_MAX + 1];
-	size_t length = (size_t)temporary_prefix(file->name, prefix);
 	int fd = openat(file->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
@@ -145,7 +135,7 @@ remove_litter(const struct output_file *file)
 		return;
 	}
 	while ((entry = readdir(entries)))
-		if (is_temporary_name(entry->d_name, prefix, length))
+		if (is_temporary_name(entry->d_name))
 			remove_if_stale(file->directory, entry->d_name);
 	closedir(entries);
 }

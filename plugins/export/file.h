@@ -5,7 +5,7 @@
  * Files that are whole or absent: written beside their place, synced, renamed.  Whoever
  * reads the file sees the old one or the new one, never a part; after a failure it is
  * the old one, and nothing else is left.  Where a process was killed at the wrong
- * moment, the next one that writes the same file cleans up.
+ * moment, the next one that writes into the same directory cleans up.
  */
 #include <stddef.h>
 #include <sys/types.h>

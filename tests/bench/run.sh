@@ -329,6 +329,8 @@ inside()
 	unfair=0 result=0 markdown=
 	[ "${1-}" != --markdown ] || markdown=yes
 	scratch=$(mktemp -d "${TMPDIR:-/tmp}/conntap-bench.XXXXXX")
+	SCRATCH=$scratch # for what is written to a disk
+	export SCRATCH
 	at_exit clean_up
 	fill_table
 	check_readers

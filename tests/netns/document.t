@@ -29,8 +29,13 @@ sub text_of {
 	my @arguments = @_;
 	my ($status, $out, $err) = conntap(@arguments);
 
-	is("$status $err", '0 ', "@arguments: status");
+	is("$status $err", '0 ', named(@arguments) . ': status');
 	return $out;
+}
+
+# What a test is called; some arguments are very long.
+sub named {
+	return substr "@_", 0, 80;
 }
 
 # A document of a table that stays as it is.  What is known of it, besides the table:
@@ -41,7 +46,7 @@ sub document {
 	my $since = time;
 	my $text = text_of('xml', '--dialect', $dialect, @$arguments);
 
-	is_document($dialect, $text, "$dialect @$arguments", since => $since,
+	is_document($dialect, $text, named($dialect, @$arguments), since => $since,
 		head => { %there, %{$about{head} // {}} },
 		totals => { count => $there{count} },
 		expectations => $about{expectations});
@@ -75,11 +80,13 @@ sub check_filters {
 	# More than is kept of them: the beginning, and a sign that there was more.
 	my $ports = join ',', 1000 .. 1299;
 	my $whole = "--protonum tcp --any-port $ports";
-	for my $arguments (['-p', 'tcp', '--port', $ports],
-		['-p', 'tcp', '--port', $ports, '--any-nat']) {
-		my $filter = substr($whole, 0, 1019) . ' ...';
-		document('conntracks', $arguments, head => { filter => $filter });
+	for my $more ([], ['--any-nat'], ['--any-nat', '-f', 'ipv6']) {
+		document('conntracks', ['-p', 'tcp', '--port', $ports, @$more],
+			head => { filter => substr($whole, 0, 1019) . ' ...' });
 	}
+	local our $TODO = 'of the first condition, the sign is missing';
+	document('conntracks', ['--port', $ports],
+		head => { filter => substr("--any-port $ports", 0, 1019) . ' ...' });
 }
 
 # A name that wants to be markup, in a place where nobody else sees it.
@@ -129,7 +136,8 @@ sub durationless {
 	return map { s/name="pass_seconds".* value=\K"\d+\.\d{9}"/"so long"/r } @_;
 }
 
-# Pages of metrics, and documents in between while which nothing has changed.
+# What `conntap metrics` prints, as that element, and what these commands print; nothing
+# has changed in between.
 sub quiet_documents {
 	my ($arguments, @commands) = @_;
 	my $page = sub {
@@ -313,6 +321,17 @@ sub json_of {
 
 # Several namespaces.
 
+# What a namespace's kernel keeps of new flows.
+sub keep_in {
+	my ($netns, %settings) = @_;
+
+	for my $name (sort keys %settings) {
+		my ($status, undef, $err) = run(qw(ip netns exec), $netns, 'sh', '-c',
+			"echo $settings{$name} > /proc/sys/net/netfilter/nf_conntrack_$name");
+		is("$status $err", '0 ', "$name in $netns");
+	}
+}
+
 sub make_flows {
 	my @where = map { ('--netns', $_) } @_;
 
@@ -325,6 +344,9 @@ sub check_namespaces {
 	my @both = map { ('--netns', $_) } @names;
 
 	run('ip', 'netns', 'add', $_) for @names;
+	# They agree on one of these, and not on the other.
+	keep_in('one', acct => 1, timestamp => 0);
+	keep_in('two', acct => 1, timestamp => 1);
 	make_flows(@names);
 	expect_something(@names);
 	for my $dialect (@dialects) {
@@ -561,6 +583,45 @@ sub check_untimed {
 	set_sysctl("net/netfilter/nf_conntrack_$_", 1) for 'acct', 'timestamp';
 }
 
+# What could not be looked at is missing, and the document says so.
+
+# Test: with this fault of system calls, conntap ends so, and the document is a part.
+sub is_part {
+	my ($dialect, $fault, $said, $arguments, %about) = @_;
+	my %there = table_now(@{$about{netns} // []});
+	my $since = time;
+	my ($status, $out, $err) = run(qw(strace -f -qq -o /dev/null -e), "inject=$fault",
+		program('conntap'), 'xml', '--dialect', $dialect, @$arguments);
+	my $name = "$dialect @$arguments, $fault";
+
+	is_deeply([$status, $err], $said, "$name: why");
+	is_document($dialect, $out, $name, since => $since, head => \%there, early => 1,
+		totals => { count => $there{count} },
+		expectations => $about{expectations});
+}
+
+sub check_incomplete {
+	my ($status) = run(qw(strace -f -qq -o /dev/null true));
+	my $unread = "conntap: cannot read the expectations: Input/output error\n";
+	my @names = ('one', 'two');
+
+	SKIP: {
+		skip('strace does not work here: no faults of system calls', 1) if $status;
+		local our $TODO = 'the totals do not know of it';
+		expect_something();
+		expect_something(@names);
+		for my $dialect (@dialects) {
+			# Of the requests, the fourth is for the expectations.
+			is_part($dialect, 'sendto:error=EIO:when=4', [1, $unread],
+				['--expect'], expectations => 1);
+			# Before anything is read, and behind the first of the two.
+			is_part($dialect, "setns:signal=INT:when=$_", [130, ''],
+				['--expect', map { ('--netns', $_) } @names],
+				netns => \@names, expectations => 1) for 1, 9;
+		}
+	}
+}
+
 # Options that make sense with others only.
 
 sub check_usage {
@@ -795,7 +856,9 @@ check_readers();
 check_schemas();
 $traffic = undef;
 run('conntrack', '-F');
+document($_, ['--expect'], expectations => 1) for @dialects; # of none
 check_namespaces();
+check_incomplete();
 check_events();
 check_durations();
 check_untimed();

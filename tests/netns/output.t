@@ -72,7 +72,7 @@ sub start_reader {
 
 # Where the file system can do it, a file has a temporary name for an instant only.
 my $clean = qr/\Aconntap\.prom\z/;
-my $litter = qr/\A\.conntap\.prom\.conntap-[0-9a-f]{8} conntap\.prom\z/;
+my $litter = qr/\A\.conntap-[0-9a-f]{8} conntap\.prom\z/;
 my $either = qr/$clean|$litter/;
 
 # Kills conntap at any moment while it writes.

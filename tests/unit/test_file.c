@@ -379,15 +379,16 @@ assert_entries(const char *expected)
 	assert_string_equal(names, expected);
 }
 
-/* The first of them, which is a temporary of `name`, when there is one. */
+/* The first of them, which is a temporary, when there is one. */
 static bool
-find_temporary(const char *name, char temporary[NAME_MAX + 1])
+find_temporary(char temporary[NAME_MAX + 1])
 {
-	char names[4096], prefix[NAME_MAX + 1];
-	int length = snprintf(prefix, sizeof(prefix), ".%s.conntap-", name);
+	static const char prefix[] = ".conntap-";
+	size_t length = strlen(prefix);
+	char names[4096];
 
 	list_entries(names);
-	if (strncmp(names, prefix, (size_t)length) != 0)
+	if (strncmp(names, prefix, length) != 0)
 		return false;
 	assert_int_equal(strspn(names + length, "0123456789abcdef"), 8);
 	length += 8;
@@ -552,7 +553,7 @@ nothing_seen_before_commit(void **unused)
 	if (named) {
 		int fd;
 
-		assert_true(find_temporary("metrics.prom", name));
+		assert_true(find_temporary(name));
 		assert_mode(name, 0600);
 		fd = open(name, O_RDONLY);
 		assert_true(fd >= 0);
@@ -615,20 +616,18 @@ paths(void **unused)
 	assert_entries("a b");
 }
 
-/* The litter's names are no longer than that. */
+/* Up to what a directory can hold. */
 static void
 long_names(void **unused)
 {
 	struct output_file *file;
-	char name[NAME_MAX + 2], temporary[NAME_MAX + 1];
+	char name[NAME_MAX + 2];
 
 	(void)unused;
 	for (size_t length = NAME_MAX - 20; length <= NAME_MAX; length++) {
 		memset(name, 'x', sizeof(name));
 		name[length] = '\0';
-		snprintf(temporary, sizeof(temporary), ".%.237s.conntap-00c0ffee",
-			 name);
-		make_file(temporary, "litter");
+		make_file(".conntap-00c0ffee", "litter");
 		assert_int_equal(replace(name, "long"), 0);
 		assert_contents(name, "long");
 		assert_entries(name);
@@ -774,7 +773,7 @@ descriptors(void **unused)
 	assert_int_equal(count_fds(false), before);
 	assert_int_equal(replace("file", "x"), 0);
 	assert_int_equal(count_fds(false), before);
-	make_file(".file.conntap-01234567", "litter");
+	make_file(".conntap-01234567", "litter");
 	assert_int_equal(replace("file", "x"), 0);
 	assert_int_equal(count_fds(false), before);
 }
@@ -964,9 +963,9 @@ taken_names(void **unused)
 
 	(void)unused;
 	make_file("target", "somebody's");
-	assert_int_equal(symlink("target", ".file.conntap-0000002b"), 0);
-	make_file(".file.conntap-0000002a", "somebody's");
-	fd = open(".file.conntap-0000002a", O_RDONLY);
+	assert_int_equal(symlink("target", ".conntap-0000002b"), 0);
+	make_file(".conntap-0000002a", "somebody's");
+	fd = open(".conntap-0000002a", O_RDONLY);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
 	world.random_given = true;
 	for (int i = 0; i < TRIES; i++)
@@ -980,8 +979,8 @@ taken_names(void **unused)
 	assert_int_equal(world.randoms, TRIES);
 	assert_contents("file", "the new");
 	assert_contents("target", "somebody's");
-	assert_contents(".file.conntap-0000002a", "somebody's");
-	assert_entries(".file.conntap-0000002a .file.conntap-0000002b file target");
+	assert_contents(".conntap-0000002a", "somebody's");
+	assert_entries(".conntap-0000002a .conntap-0000002b file target");
 	close(fd);
 }
 
@@ -1042,13 +1041,13 @@ no_locks(void **unused)
 	static const int errors[] = { ENOLCK, EOPNOTSUPP, EINVAL };
 
 	(void)unused;
-	make_file(".file.conntap-01234567", "litter or work");
+	make_file(".conntap-01234567", "litter or work");
 	for (size_t i = 0; i < COUNT(errors); i++) {
 		reset_world();
 		world.errors['k'] = errors[i];
 		assert_int_equal(replace("file", "x"), 0);
 		assert_contents("file", "x");
-		assert_entries(".file.conntap-01234567 file");
+		assert_entries(".conntap-01234567 file");
 	}
 }
 
@@ -1062,7 +1061,7 @@ clean_up(char call)
 {
 	char name[NAME_MAX + 1];
 
-	if (call != 'k' || !find_temporary("file", name))
+	if (call != 'k' || !find_temporary(name))
 		return;
 	if (cleaner >= 0) {
 		/* It comes to itself at the second try, the first file is gone. */
@@ -1100,19 +1099,19 @@ static void
 litter(void **unused)
 {
 	(void)unused;
-	make_file(".file.conntap-01234567", "litter");
-	make_file(".file.conntap-89abcdef", "litter");
-	make_file(".file.conntap-00000000", "");
-	assert_int_equal(chmod(".file.conntap-00000000", 0400), 0);
+	make_file(".conntap-01234567", "litter");
+	make_file(".conntap-89abcdef", "litter");
+	make_file(".conntap-00000000", "");
+	assert_int_equal(chmod(".conntap-00000000", 0400), 0);
 	output_file_abort(begin("file"));
 	assert_entries("");
-	make_file(".file.conntap-01234567", "litter");
+	make_file(".conntap-01234567", "litter");
 	assert_int_equal(mkdir("d", 0755), 0);
-	make_file("d/.file.conntap-01234567", "litter");
+	make_file("d/.conntap-01234567", "litter");
 	assert_int_equal(replace("d/file", "x"), 0);
 	assert_int_equal(unlink("d/file"), 0);
 	assert_int_equal(rmdir("d"), 0);
-	assert_entries(".file.conntap-01234567");
+	assert_entries(".conntap-01234567");
 }
 
 /* What only looks like it is somebody else's.  A pipe must not keep us waiting. */
@@ -1120,15 +1119,14 @@ static void
 no_litter(void **unused)
 {
 	static const char *const names[] = {
-		".file.conntap-0123456",      ".file.conntap-012345678",
-		".file.conntap-0123456G",     ".file.conntap-0123456A",
-		".file.conntap-01234567.bak", ".file.conntap-",
-		".file.conntap_01234567",     ".file.conntap-0123 567",
-		"file.conntap-01234567",      "..file.conntap-01234567",
-		".file.conntaq-01234567",     ".file.xconntap-01234567",
-		".File.conntap-01234567",     ".fil.conntap-01234567",
-		".file2.conntap-01234567",    ".file.01234567",
-		".conntap-01234567",
+		".conntap-0123456",        ".conntap-012345678",
+		".conntap-0123456G",       ".conntap-0123456A",
+		".conntap-01234567.bak",   ".conntap-",
+		".conntap_01234567",       ".conntap-0123 567",
+		"conntap-01234567",        "..conntap-01234567",
+		".conntaq-01234567",       ".xconntap-01234567",
+		".File.conntap-01234567",  ".fil.conntap-01234567",
+		".file2.conntap-01234567", ".file.01234567",
 	};
 	struct stat status;
 	char before[4096], after[4096];
@@ -1136,11 +1134,11 @@ no_litter(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < COUNT(names); i++)
 		make_file(names[i], "work");
-	assert_int_equal(mkdir(".file.conntap-00000001", 0755), 0);
-	assert_int_equal(mkfifo(".file.conntap-00000002", 0666), 0);
-	assert_int_equal(symlink(names[0], ".file.conntap-00000003"), 0);
-	assert_int_equal(symlink("none", ".file.conntap-00000004"), 0);
-	assert_int_equal(symlink(".", ".file.conntap-00000005"), 0);
+	assert_int_equal(mkdir(".conntap-00000001", 0755), 0);
+	assert_int_equal(mkfifo(".conntap-00000002", 0666), 0);
+	assert_int_equal(symlink(names[0], ".conntap-00000003"), 0);
+	assert_int_equal(symlink("none", ".conntap-00000004"), 0);
+	assert_int_equal(symlink(".", ".conntap-00000005"), 0);
 	make_file("file", "the old");
 	list_entries(before);
 	assert_int_equal(replace("file", "the new"), 0);
@@ -1148,7 +1146,7 @@ no_litter(void **unused)
 	assert_string_equal(before, after);
 	for (size_t i = 0; i < COUNT(names); i++)
 		assert_contents(names[i], "work");
-	assert_int_equal(lstat(".file.conntap-00000001", &status), 0);
+	assert_int_equal(lstat(".conntap-00000001", &status), 0);
 	assert_true(S_ISDIR(status.st_mode));
 }
 
@@ -1159,10 +1157,10 @@ litter_stays(void **unused)
 	unsigned int fds = count_fds(false);
 
 	(void)unused;
-	make_file(".file.conntap-01234567", "litter");
+	make_file(".conntap-01234567", "litter");
 	world.no_listing = true;
 	assert_int_equal(replace("file", "x"), 0);
-	assert_entries(".file.conntap-01234567 file");
+	assert_entries(".conntap-01234567 file");
 	reset_world();
 	assert_int_equal(count_fds(false), fds);
 	if (named)
@@ -1170,7 +1168,7 @@ litter_stays(void **unused)
 	world.errors['u'] = EPERM;
 	assert_int_equal(replace("file", "y"), 0);
 	assert_contents("file", "y");
-	assert_entries(".file.conntap-01234567 file");
+	assert_entries(".conntap-01234567 file");
 }
 
 /* A living one's, of another process, in all its stages. */
@@ -1210,9 +1208,9 @@ living(void **unused)
 	for (const char *stage = "wr"; *stage; stage++) {
 		assert_int_equal(read(from[0], &byte, 1), 1);
 		assert_int_equal(byte, *stage);
-		assert_int_equal(find_temporary("file", name), named || *stage == 'r');
+		assert_int_equal(find_temporary(name), named || *stage == 'r');
 		assert_int_equal(replace("file", "the parent's"), 0);
-		assert_int_equal(find_temporary("file", name), named || *stage == 'r');
+		assert_int_equal(find_temporary(name), named || *stage == 'r');
 		assert_int_equal(syscall(SYS_write, to[1], "", 1), 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -1262,8 +1260,7 @@ killed(void **unused)
 			break;
 		assert_int_equal(status, SIGKILL);
 		assert_in_range(lives, 1, 8);
-		assert_int_equal(find_temporary("file", name),
-				 littered[lives - 1] == 'l');
+		assert_int_equal(find_temporary(name), littered[lives - 1] == 'l');
 		assert_int_equal(replace("file", "the next"), 0);
 		assert_contents("file", "the next");
 		assert_entries("file");
@@ -1319,7 +1316,7 @@ directory_removed(void **unused)
 		strcat(directory, "/d");
 		file = begin("file");
 		put(file, "x");
-		if (find_temporary("file", name))
+		if (find_temporary(name))
 			assert_int_equal(unlink(name), 0);
 		*strrchr(directory, '/') = '\0';
 		assert_int_equal(chdir(".."), 0);
@@ -1409,10 +1406,10 @@ private_litter(void **unused)
 	if (!is_root())
 		return;
 	assert_int_equal(chmod(".", 0777), 0);
-	make_file(".file.conntap-01234567", "litter");
-	assert_int_equal(chmod(".file.conntap-01234567", 0600), 0);
+	make_file(".conntap-01234567", "litter");
+	assert_int_equal(chmod(".conntap-01234567", 0600), 0);
 	assert_int_equal(replace_as_nobody("file", &OUTPUT_FILE_USUAL), 0);
-	assert_entries(".file.conntap-01234567 file");
+	assert_entries(".conntap-01234567 file");
 	assert_int_equal(replace("file", "x"), 0);
 	assert_entries("file");
 }
