@@ -69,6 +69,7 @@ run(struct cli_watch *watch)
 		return status;
 	status = follow(watch);
 	watch->show->end.malformed = cli_watch_malformed(watch);
+	watch->show->end.complete = status >= 0;
 	written = cli_show_end(watch->show);
 	say_summary(watch);
 	if (written != CLI_OK)

@@ -45,6 +45,7 @@ list(struct cli *cli)
 		return CLI_FAILED;
 	show.end.subject = OUTPUT_EXPECTATIONS;
 	status = cli_each_netns(cli, list_in, &show);
+	show.end.complete = status == CLI_OK;
 	if (status != CLI_FAILED || show.end.flows > 0)
 		written = cli_show_end(&show);
 	cli_show_done(&show);
@@ -244,6 +245,7 @@ get(struct cli *cli)
 		return CLI_FAILED;
 	get.show.end.subject = OUTPUT_EXPECTATIONS;
 	status = cli_each_netns(cli, get_in, &get);
+	get.show.end.complete = status == CLI_OK;
 	if (get.show.end.flows > 0)
 		written = cli_show_end(&get.show);
 	cli_show_done(&get.show);

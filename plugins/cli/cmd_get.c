@@ -67,6 +67,7 @@ cli_get(struct cli *cli)
 	if (cli_show_init(&get.show, cli, cli->format) != CLI_OK)
 		return CLI_FAILED;
 	status = cli_each_netns(cli, get_in, &get);
+	get.show.end.complete = status == CLI_OK;
 	if (get.show.end.flows > 0)
 		written = cli_show_end(&get.show);
 	cli_show_done(&get.show);

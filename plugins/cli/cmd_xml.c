@@ -138,7 +138,9 @@ export_on(struct cli *cli, const struct output *output)
 int
 cli_xml(struct cli *cli)
 {
-	const struct output *output = cli->format_word ? cli->format : cli->dialect;
+	const struct output *output = cli->format_word && cli->format != &output_xml
+					      ? cli->format
+					      : cli->dialect;
 	int status = check_options(cli, output);
 
 	if (status != CLI_OK)

@@ -97,9 +97,7 @@ export_flows(struct cli *cli, const char *netns, struct export *export)
 	show->end.malformed += result.malformed;
 	if (status == 0)
 		export->looked = true;
-	else
-		show->end.complete = false;
-	return status < 0 || result.malformed ? CLI_FAILED : CLI_OK;
+	return status == 0 || show->text->error ? CLI_OK : CLI_FAILED;
 }
 
 static int
@@ -128,7 +126,7 @@ export_netns(struct cli *cli, const char *netns, void *data)
 static void
 read_kernels(const struct cli *cli, struct ct_kernel *sum)
 {
-	size_t count = cli->netns_count ? cli->netns_count : 1;
+	size_t count = cli_used(cli, CLI_NETNS) ? cli->netns_count : 1;
 	struct ct_kernel kernel;
 
 	memset(sum, 0, sizeof(*sum));
@@ -186,15 +184,21 @@ static int
 end(struct export *export, const struct cli *cli)
 {
 	struct cli_show *show = &export->show;
+	int status = CLI_OK, written;
 
 	if (export->findings &&
-	    show->output->metrics(show->text, export->sources, export->found) < 0)
-		return cli_failed("cannot count the flows", -ENOMEM);
+	    show->output->metrics(show->text, export->sources, export->found) < 0) {
+		show->end.complete = false;
+		status = cli_failed("cannot count the flows", -ENOMEM);
+	}
 	show->end.with_expectations = cli_used(cli, CLI_WITH_EXPECT);
 	if (show->output->metrics)
 		read_kernels(cli, &export->after);
 	show->end.kernel = &export->after;
-	return cli_show_end(show);
+	if (show->path && status != CLI_OK)
+		return status; /* and no file */
+	written = cli_show_end(show);
+	return status != CLI_OK ? status : written;
 }
 
 static void
@@ -215,6 +219,10 @@ cli_export(struct cli *cli, const struct output *output, const char *path)
 
 	if (status == CLI_OK) {
 		status = cli_each_netns(cli, export_netns, &export);
+		if (status != CLI_OK)
+			export.show.end.complete = false;
+		else if (export.show.end.malformed)
+			status = CLI_FAILED; /* but all has been looked at */
 		end_progress(&export);
 		if (is_worth_ending(&export, status))
 			written = end(&export, cli);

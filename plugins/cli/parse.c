@@ -117,7 +117,7 @@ remember_condition(struct cli *cli, const char *name, const char *argument)
 
 	if (length >= 0 && (size_t)length < room)
 		return;
-	if (room > 1 && used > sizeof(more))
+	if (room > sizeof(more) || used > sizeof(more))
 		strcpy(cli->conditions + sizeof(cli->conditions) - sizeof(more), more);
 }
 

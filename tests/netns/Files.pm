@@ -94,8 +94,8 @@ sub start_exporting {
 	return start_service({}, program('conntap'), 'xml', @_);
 }
 
-# All messages so far: [when it was read, message].  Some hundred can wait to be read if
-# the sysctl net.unix.max_dgram_qlen is so many, and then its program waits, too.
+# All messages so far: [when it was read, message].  Of those that wait to be read, the
+# sysctl net.unix.max_dgram_qlen is the number that is kept.
 sub told {
 	my ($job) = @_;
 	my $message;

@@ -313,6 +313,7 @@ sub check_faults {
 	}
 	check_interrupted($size);
 	check_half($size, $dropped);
+	check_malformed($size);
 	check_half_deleted($size);
 	is_deeply([faulty('socket:error=EPROTONOSUPPORT', 'count')], [0, "$size\n", ''],
 		'count needs no netlink');
@@ -378,6 +379,44 @@ sub check_half {
 	}
 	is_deeply([faulty($fault, 'count -p tcp')], [1, '', $dropped],
 		'half a count is none');
+}
+
+# How long the first message is in the third answer to some thread: only the one that
+# reads the table gets as many.
+sub length_of_third {
+	my $dir = open_dir();
+	my @long;
+
+	run(qw(strace -ff -qq -o), "$dir/trace", '-e', 'trace=recvfrom', program('conntap'),
+		'xml');
+	for my $path (glob "$dir/trace.*") {
+		my @answers = grep { /^recvfrom/ } split /\n/, slurp($path);
+		push @long, $answers[2] =~ /nlmsg_len=(\d+), [^{}]*_CT_NEW/ if @answers > 2;
+	}
+	die "there is no third answer, or several: @long\n" if @long != 1;
+	return $long[0];
+}
+
+# An answer that makes no sense: one flow is missing, and the document says that.
+sub check_malformed {
+	my ($size) = @_;
+	my $why = "conntap: 1 flows could not be read: their messages are malformed\n";
+	# A header as it was, then an attribute shorter than its own head.
+	my $message = pack 'LSSLL CCn SS', length_of_third(), 0x100, 2, 2, 0, 2, 0, 0, 3, 1;
+	my $fault = 'recvfrom:poke_exit=@arg2=' . unpack('H*', $message) . ':when=3';
+
+	for my $dialect ('conntracks', 'flows') {
+		my $since = time;
+		my ($status, $out, $err) = faulty($fault, "xml --dialect $dialect");
+		is("$status $err", "1 $why", "a malformed flow, $dialect: status and why");
+		my (undef, $totals) = is_document($dialect, $out,
+			"a malformed flow, $dialect", since => $since,
+			head => { table_now() },
+			totals => { malformed => 1, count => $size });
+		is($totals->{flows}, $size - 1, "a malformed flow, $dialect: all others");
+		like($out, qr/\n *<!-- 1 flows could not be read -->\n *<totals /,
+			"a malformed flow, $dialect: a comment");
+	}
 }
 
 # The fifth request is the second batch of deletes.

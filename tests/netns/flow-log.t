@@ -382,6 +382,11 @@ sub check_troubles {
 	$_->{break}->() for @all;
 	# More than a buffer holds, so that it fails half-way; and then little.
 	make_ends(3000);
+	my $since = time;
+	wait_until('three periods', sub { time > $since + 3.5 });
+	for my $log (@all) {
+		cmp_ok((counts($log->{job}))[1], '>', 1, "$log->{name}: it tells that it fails");
+	}
 	wait_for_status($_->{job}, sub { $_[1] > 1 }) for @all;
 	make_ends(10);
 	for my $log (@all) {
@@ -547,25 +552,26 @@ sub whose {
 		events_in(@_);
 }
 
-sub check_several {
+# One log of two namespaces.  Returns what is to be done later.
+sub begin_several {
 	my $dir = open_dir();
 
-	netns('add', $_) for 'one', 'two';
-	my $job = start_log($dir, 1, '--netns', 'one', '--netns', 'two');
-	end_in('one', 1);
-	end_in('two', 2);
-	run('conntrack', '-I', '-p', 'udp', '-s', '192.0.2.9', '-d', '192.0.2.200',
-		'--sport', 1, '--dport', 2, '-t', 600);
-	run('conntrack', '-F');
-	wait_for_second();
-	wait_for_second();
-	end_in('one', 3);
-	ends_well($job, 'several');
-	my @documents = read_log($dir, 'several');
-	is(join(', ', sort split /, /, whose(@documents)),
-		'one 192.0.2.1, one 192.0.2.3, two 192.0.2.2', 'several: whose they are');
-	is_valid($_) for grep { @{$_->{events}} } @documents;
-	netns('delete', $_) for 'one', 'two';
+	netns('add', $_) for 'three', 'four';
+	my $job = start_log($dir, 1, '--netns', 'three', '--netns', 'four');
+	end_in('three', 1);
+	end_in('four', 2);
+	# Elsewhere.
+	make_ends(1);
+	return sub {
+		end_in('three', 3);
+		ends_well($job, 'several');
+		my @documents = read_log($dir, 'several');
+		is(join(', ', sort split /, /, whose(@documents)),
+			'four 192.0.2.2, three 192.0.2.1, three 192.0.2.3',
+			'several: whose they are');
+		is_valid($_) for grep { @{$_->{events}} } @documents;
+		netns('delete', $_) for 'three', 'four';
+	};
 }
 
 # It goes, and another one of that name comes.
@@ -578,7 +584,7 @@ sub check_namespace {
 	wait_until('a document of it', sub {
 		return whose(map { read_document($_) } paths_in($dir)) eq 'one 192.0.2.1' });
 	netns('delete', 'one');
-	wait_for_status($job, sub { $_[1] > 2 });
+	wait_for_status($job, sub { $_[1] > 1 });
 	netns('add', 'one');
 	# It listens again when there is a document, or another thing to tell.
 	my ($before) = counts($job);
@@ -635,11 +641,12 @@ sub begin_gap {
 # All of them; some of it is waiting for others.
 sub check_namespaces {
 	my $without_rights = start_without_rights();
+	my $finish_several = begin_several();
 	my $finish_gap = begin_gap();
 
 	check_namespace();
 	$finish_gap->();
-	check_several();
+	$finish_several->();
 	check_all();
 	check_without_rights($without_rights);
 }

@@ -25,10 +25,8 @@ static bool no_memory;
 /* It is called before the sanitizers are ready. */
 #ifdef __clang__
 __attribute__((disable_sanitizer_instrumentation))
-#else
-__attribute__((no_sanitize("address", "undefined", "thread")))
 #endif
-void *
+__attribute__((no_sanitize("address", "undefined", "thread"))) void *
 malloc(size_t size)
 {
 	void *volatile none = NULL;

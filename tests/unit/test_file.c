@@ -1200,6 +1200,8 @@ living(void **unused)
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
+		close(to[1]);
+		close(from[0]);
 		world.before = stop_before_renaming;
 		_exit(-replace("file", "the child's"));
 	}

@@ -48,10 +48,8 @@ write(int fd, const void *bytes, size_t size)
 /* It is called before the sanitizers are ready. */
 #ifdef __clang__
 __attribute__((disable_sanitizer_instrumentation))
-#else
-__attribute__((no_sanitize("address", "undefined", "thread")))
 #endif
-void *
+__attribute__((no_sanitize("address", "undefined", "thread"))) void *
 malloc(size_t size)
 {
 	void *volatile none = NULL;
