@@ -199,12 +199,14 @@ demo: deps
 
 .PHONY: install
 install: all
-	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(SCHEMADIR)
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(SCHEMADIR) \
+		$(DESTDIR)$(DATADIR)/conntap
 	$(INSTALL) -m 0755 $(BUILD)/conntap $(DESTDIR)$(SBINDIR)/conntap
 	sed 's,/usr/local/share/conntap/schema,$(SCHEMADIR),' plugins/cli/conntap.1 \
 		>$(DESTDIR)$(MANDIR)/man1/conntap.1
 	chmod 0644 $(DESTDIR)$(MANDIR)/man1/conntap.1
 	$(INSTALL) -m 0644 $(SCHEMAS) $(DESTDIR)$(SCHEMADIR)
+	$(INSTALL) -m 0644 contrib/xslt/conntap.xsl $(DESTDIR)$(DATADIR)/conntap
 	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR)/conntap $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(INSTALL) -m 0644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/conntap
 	$(INSTALL) -m 0644 $(BUILD)/libconntap.a $(DESTDIR)$(LIBDIR)
@@ -236,6 +238,7 @@ uninstall-collectd:
 uninstall:
 	$(RM) $(DESTDIR)$(SBINDIR)/conntap $(DESTDIR)$(MANDIR)/man1/conntap.1
 	$(RM) $(addprefix $(DESTDIR)$(SCHEMADIR)/,$(notdir $(SCHEMAS)))
+	$(RM) $(DESTDIR)$(DATADIR)/conntap/conntap.xsl
 	$(RM) $(addprefix $(DESTDIR)$(INCLUDEDIR)/conntap/,$(notdir $(HEADERS)))
 	$(RM) $(addprefix $(DESTDIR)$(LIBDIR)/,libconntap.a libconntap.so $(SONAME) $(SHARED))
 	$(RM) $(DESTDIR)$(LIBDIR)/pkgconfig/conntap.pc

@@ -10,7 +10,7 @@ set -eu
 
 # The package lists: one line for each distribution and purpose.
 apt_build="gcc libc6-dev make pkg-config libmnl-dev libnetfilter-conntrack-dev zlib1g-dev libzstd-dev"
-apt_check="netbase zstd libcmocka-dev perl conntrack nftables iproute2 libxml2-utils mandoc procps iputils-ping kmod strace collectd-core collectd-dev collectd-utils libyajl2 libprotobuf-c1 libmicrohttpd12 rrdtool libgcrypt20 librdkafka1"
+apt_check="netbase zstd xsltproc systemd libcmocka-dev perl conntrack nftables iproute2 libxml2-utils mandoc procps iputils-ping kmod strace collectd-core collectd-dev collectd-utils libyajl2 libprotobuf-c1 libmicrohttpd12 rrdtool libgcrypt20 librdkafka1"
 apt_ci="clang clang-format libclang-rt-14-dev valgrind"
 
 dnf_build="gcc make pkgconf-pkg-config libmnl-devel libnetfilter_conntrack-devel zlib-devel libzstd-devel"

@@ -26,7 +26,7 @@ use Time::HiRes qw(time);
 
 our @EXPORT = qw(slurp spew open_dir entries);
 our @EXPORT_OK = qw(unpacked start_service start_exporting told counts holds
-	wait_for_status end_service is_amid);
+	wait_for_status end_service is_amid files_held);
 
 sub slurp {
 	my ($path) = @_;
@@ -146,6 +146,14 @@ sub end_service {
 	my @result = finish($job);
 	$job->{took} = time - $begun;
 	return @result;
+}
+
+# How many files it has open: what it leaves open would become more and more.
+sub files_held {
+	my ($job) = @_;
+	my @files = glob "/proc/$job->{pid}/fd/*";
+
+	return scalar @files;
 }
 
 # Is it in the middle of a file in that directory?  Then it holds one without a name.

@@ -16,7 +16,7 @@ use Time::HiRes qw(sleep time);
 
 use lib $FindBin::Bin;
 use Files qw(:DEFAULT unpacked start_service start_exporting told counts holds
-	wait_for_status end_service is_amid);
+	wait_for_status end_service is_amid files_held);
 use Lab;
 
 enter_lab();
@@ -322,7 +322,8 @@ sub check_troubles {
 	wait_for_status($_->{job}, sub { $_[0] > 0 }) for @later;
 	$_->{break}->() for @later;
 	# A file that was being made when this broke may have come after it.
-	wait_for_status($_->{job}, sub { $_[1] > 0 }) for @later;
+	wait_for_status($_->{job}, sub { $_[1] > 0 }) for @all;
+	$_->{held} = files_held($_->{job}) for @all;
 	for my $trouble (@later) {
 		$trouble->{path} = youngest($trouble->{old} // $trouble->{file});
 		$trouble->{inode} = inode($trouble->{path});
@@ -330,6 +331,8 @@ sub check_troubles {
 	wait_for_status($_->{job}, sub { $_[1] > 2 }) for @all;
 	check_anew($_) for grep { $_->{anew} } @all;
 	for my $trouble (@all) {
+		ok(holds(sub { files_held($trouble->{job}) <= $trouble->{held} }),
+			"$trouble->{name}: no file is left open");
 		is(inode($trouble->{path}), $trouble->{inode},
 			"$trouble->{name}: the old file stays") if $trouble->{path};
 		$trouble->{mend}->();
@@ -1079,8 +1082,10 @@ sub check_churn {
 	for my $dialect ('conntracks', 'flows') {
 		my $job = start_exporting('--output', $path, '--every', 3600, '--dialect',
 			$dialect);
+		my $held;
 		for my $turn (1 .. 10) {
 			wait_for_status($job, sub { $_[0] == $turn });
+			$held //= files_held($job);
 			my $text = slurp($path);
 			is(not_whole($text), '', "churn, $dialect $turn: whole");
 			my @found = keys_of_document($text);
@@ -1089,6 +1094,8 @@ sub check_churn {
 			$others += @found - @same;
 			kill USR1 => $job->{pid};
 		}
+		ok(holds(sub { files_held($job) <= $held }),
+			"churn, $dialect: it leaves no file open");
 		is((end_service($job))[0], 0, "churn, $dialect: it ends well");
 	}
 	kill TERM => $churn;
@@ -1108,7 +1115,8 @@ my %checks = (
 		check_journal() },
 	flows => sub { fill(3500); check_quiet(); check_churn() },
 );
-for my $name (@ARGV ? @ARGV : qw(kills troubles end periods keep netns files manager flows)) {
+my @all = qw(kills troubles end periods keep netns files manager flows);
+for my $name (@ARGV ? @ARGV : @all) {
 	my $begun = time;
 	$checks{$name}->();
 	note(sprintf '%s: %.1f s', $name, time - $begun);

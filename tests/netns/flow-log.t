@@ -15,7 +15,7 @@ use Time::HiRes qw(sleep time);
 
 use lib $FindBin::Bin;
 use Files qw(:DEFAULT unpacked start_service told counts holds wait_for_status
-	end_service);
+	end_service files_held);
 use Lab;
 
 enter_lab();
@@ -483,8 +483,10 @@ sub check_kills {
 }
 
 sub check_keep {
-	my ($job, $dir, $begun) = @_;
+	my ($job, $dir, $begun, $held) = @_;
+
 	wait_until('some periods', sub { time > $begun + 5.2 });
+	ok(holds(sub { files_held($job) <= $held }), '--keep: it leaves no file open');
 	ends_well($job, '--keep');
 	my @times = map { /-(\d+)\z/ } paths_in($dir);
 	is(scalar @times, 2, '--keep: so many');
@@ -497,11 +499,12 @@ sub check_ends {
 	my $dir = open_dir();
 	my $begun = time;
 	my $job = start_log($dir, 1, '--keep', 2);
+	my $held = files_held($job);
 
 	spew("$dir/flows-1x", 'of somebody else');
 	check_terms();
 	check_kills();
-	check_keep($job, $dir, $begun);
+	check_keep($job, $dir, $begun, $held);
 }
 
 sub start_without_rights {

@@ -310,11 +310,12 @@ write_much(void *data)
 	return NULL;
 }
 
+/* Returns when it can write no more, and the thread behind it has something to do. */
 static void
-start_writing(struct writer *writer)
+start_writing(struct writer *writer, const struct sink *sink)
 {
 	assert_int_equal(pthread_create(&writer->thread, NULL, write_much, writer), 0);
-	while (!writer->id)
+	while (!writer->id || !sink->inside)
 		usleep(100);
 	wait_until_asleep(writer->id);
 }
@@ -327,7 +328,7 @@ slow_next(void **unused)
 	struct writer writer = { .behind = begin(&sink), .size = 12 * SLOT };
 
 	(void)unused;
-	start_writing(&writer);
+	start_writing(&writer, &sink);
 	assert_false(writer.done);
 	assert_int_equal(sink.calls, 1);
 	assert_in_range(writer.written, SLOTS * SLOT - 1024, SLOTS * SLOT);
@@ -358,7 +359,7 @@ flush_waits(void **unused)
 				 .flushes = true };
 
 	(void)unused;
-	start_writing(&writer);
+	start_writing(&writer, &sink);
 	for (size_t call = 1; call <= 3; call++) {
 		while (sink.calls < call)
 			usleep(100);
