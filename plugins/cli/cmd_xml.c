@@ -65,8 +65,7 @@ export_file(struct cli *cli, const struct output *output,
 	if (cli_used(cli, CLI_VERBOSE))
 		cli_log(LOG_INFO, "%s is written", path);
 	removed = cli->keep ? output_name_prune(cli->path, name, cli->keep) : 0;
-	return removed < 0 ? cli_failed("--keep: cannot remove older files", removed)
-			   : CLI_OK;
+	return removed < 0 ? cli_not_pruned(removed) : CLI_OK;
 }
 
 /* A file for each namespace.  A failure in one does not keep the others waiting. */

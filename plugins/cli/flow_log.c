@@ -100,7 +100,7 @@ end_document(struct flow_log *log)
 		removed = output_name_prune(log->cli->path, &log->name, log->cli->keep);
 	}
 	if (removed < 0)
-		status = cli_failed("--keep: cannot remove older files", removed);
+		status = cli_not_pruned(removed);
 	return status;
 }
 
