@@ -144,9 +144,7 @@ take_events(struct flow_log *log)
 	status = cli_watch_step(log->watch);
 	if (log->show.text->error) {
 		/* The disk is full: what was of this document is lost. */
-		log->record.failed++;
-		log->record.in_turn++;
-		end_document(log);
+		cli_record_take(&log->record, end_document(log));
 	} else if (status < 0) {
 		cli_failed("cannot receive events", status);
 		log->gap = true;
