@@ -18,9 +18,13 @@ const struct cli_command cli_commands[] = {
 	  "  conntap list --proto tcp --dport 80,443\n"
 	  "  conntap list --orig-src 192.168.0.0/16 --status unreplied --format json\n",
 	  cli_list },
-	{ "xml", "print the flows as an XML document",
+	{ "xml",
+	  "print the flows as an XML document, or write it, once or periodically",
 	  "  conntap xml --any-nat > nat.xml\n"
-	  "  conntap xml --dialect flows --family ipv6\n",
+	  "  conntap xml --dialect flows --family ipv6\n"
+	  "  conntap xml --stats --output /var/lib/conntap/flows.xml --every 60s\n"
+	  "  conntap xml --events --every 1h --keep 24 --compress zstd \\\n"
+	  "      --output /var/lib/conntap/ended-%Y%m%dT%H%M%S.xml.zst\n",
 	  cli_xml },
 	{ "count", "print how many flows there are",
 	  "  conntap count\n"
@@ -195,7 +199,8 @@ const struct cli_option cli_options[] = {
 	[CLI_OUTPUT] = { "output", 0, "FILE", "write this file, whole or not at all; of xml, "
 		"%Y %m %d %H %M %S %h %n are time, host and namespace",
 		CLI_METRICS | CLI_XML, cli_set_output },
-	[CLI_KEEP] = { "keep", 0, "N", "of the files with a time in their name, the youngest",
+	[CLI_KEEP] = { "keep", 0, "N", "remove all but the N youngest of the files that "
+		"differ by the time in their name only",
 		CLI_XML, cli_set_keep },
 	[CLI_COMPRESS] = { "compress", 0, "HOW", "gzip or zstd; gzip:9, zstd:19 for smaller ones",
 		CLI_XML, cli_set_compress },
