@@ -329,8 +329,9 @@ inside()
 	unfair=0 result=0 markdown=
 	[ "${1-}" != --markdown ] || markdown=yes
 	scratch=$(mktemp -d "${TMPDIR:-/tmp}/conntap-bench.XXXXXX")
-	SCRATCH=$scratch # for what is written to a disk
-	export SCRATCH
+	# What is written to a disk.
+	XML_FILE=$scratch/flows.xml XML_GZIP=$XML_FILE.gz XML_ZSTD=$XML_FILE.zst
+	export XML_FILE XML_GZIP XML_ZSTD
 	at_exit clean_up
 	fill_table
 	check_readers
