@@ -438,6 +438,7 @@ sub check_end {
 		like(entries($dir), $first ? qr/\A(?:flows\.xml)?\z/ : qr/\Aflows\.xml\z/,
 			"$signal in a pass: no litter");
 		is((told($job))[-1][1], 'STOPPING=1', "$signal in a pass: it tells so");
+		is((counts($job))[1], 0, "$signal in a pass: which is no failure");
 	}
 	cmp_ok($kept, '>', 2, 'in a pass: mostly, the old file stays');
 	@took = sort { $a <=> $b } @took;
@@ -490,13 +491,16 @@ sub stop {
 sub check_periods {
 	my ($meanwhile) = @_;
 	my %dirs = map { $_ => open_dir() } qw(two kept waiting amid);
+	# In the middle of a period, so that it is no multiple where it counts from there.
+	wait_until('the middle of a period', sub { my $part = time / 2 - int(time / 2);
+		return $part > 0.3 && $part < 0.6 });
 	my $begun = time;
 	my $start = sub { my ($dir, $every, @more) = @_;
 		start_exporting('--every', $every, '--output', "$dirs{$dir}/flows-%s.xml",
 			@more) };
 	my $two = $start->('two', 2);
 	my $kept = $start->('kept', 1, '--keep', 2);
-	my $waiting = $start->('waiting', 1);
+	my $waiting = $start->('waiting', 2);
 	my $amid = $start->('amid', 1, '--compress', 'gzip:9');
 
 	wait_for_status($_, sub { $_[0] > 1 }) for $waiting, $amid;
@@ -504,10 +508,12 @@ sub check_periods {
 	stop($amid, $dirs{amid}, 1);
 	my $stopped = int time;
 	$meanwhile->();
-	wait_until('three periods', sub { time > $stopped + 4.3 });
+	# In the middle of a period again.
+	wait_until('three periods', sub { time > $stopped + 4.3 && int(time) % 2 });
 	kill CONT => $_->{pid} for $waiting, $amid;
 	my $continued = int time;
-	wait_for_status($_, sub { $_[0] > 4 }) for $waiting, $amid;
+	wait_for_status($amid, sub { $_[0] > 4 });
+	wait_for_status($waiting, sub { $_[0] > 3 });
 	wait_for_status($two, sub { $_[0] > 4 });
 	my $late = time;
 
@@ -516,31 +522,41 @@ sub check_periods {
 	cmp_ok(abs($first - $begun), '<', 2, 'every 2 s: the first one is at once');
 	is($rest[0] % 2, 0, 'every 2 s: the others are at multiples');
 	one_a_period('every 2 s', 2, $err, $first - $first % 2, @rest);
+	my ($soonest) = sort { $a <=> $b } map {
+		(Time::HiRes::stat("$dirs{two}/flows-$_.xml"))[9] - $_ } @rest;
+	cmp_ok($soonest, '<', 0.5, 'every 2 s: there and then');
 	cmp_ok($late - $rest[-1], '<', 4, 'every 2 s: until now');
 	ends_well($kept, '--keep');
 	is(scalar(my @kept = times_in($dirs{kept})), 2, '--keep: so many');
 	cmp_ok($late - $kept[-1], '<', 4, '--keep: the last ones');
-	check_stopped($_->[0], $_->[1], $dirs{$_->[0]}, $stopped, $continued)
-		for ['waiting', $waiting], ['amid', $amid];
+	check_stopped_waiting($waiting, $dirs{waiting}, $stopped, $continued);
+	check_stopped_amid($amid, $dirs{amid}, $stopped, $continued);
 }
 
-# One file after it, and from then on as before.
-sub check_stopped {
-	my ($kind, $job, $dir, $stopped, $continued) = @_;
-	my $name = "stopped, $kind";
-	my $err = ends_well($job, $name);
+# One file after it, of the period that it is by then; and from then on as before.
+sub check_stopped_waiting {
+	my ($job, $dir, $stopped, $continued) = @_;
+	my $err = ends_well($job, 'stopped, waiting');
+	my @after = grep { $_ > $stopped } times_in($dir);
+
+	is($after[0], $continued - $continued % 2, 'stopped, waiting: then one at once');
+	one_a_period('stopped, waiting', 2, $err, @after);
+}
+
+sub check_stopped_amid {
+	my ($job, $dir, $stopped, $continued) = @_;
+	my $err = ends_well($job, 'stopped, amid');
 	my @times = times_in($dir);
 	my @within = grep { $_ > $stopped && $_ < $continued } @times;
 	my @after = grep { $_ >= $continued } @times;
 
-	is("@within", '', "$name: no files of the time without it");
-	cmp_ok($after[0], '<=', $continued + 1, "$name: then one at once");
-	one_a_period($name, 1, $err =~ s/\A.*\n.* after \d+ skipped\n//r, @after);
-	return if $kind eq 'waiting';
+	is("@within", '', 'stopped, amid: no files of the time without it');
+	cmp_ok($after[0], '<=', $continued + 1, 'stopped, amid: then one at once');
+	one_a_period('stopped, amid', 1, $err =~ s/\A.*\n.* after \d+ skipped\n//r, @after);
 	like($err, qr/\Aconntap: it takes longer than the 1 s of --every: \d+ period/,
-		"$name: that takes long");
+		'stopped, amid: that takes long');
 	like($err, qr/^conntap: it is within its period again, after \d+ skipped$/m,
-		"$name: and then it does not");
+		'stopped, amid: and then it does not');
 }
 
 # Conntap, with files that take so many seconds.
@@ -615,6 +631,7 @@ sub check_signals {
 	}
 	my ($status, $out, $err) = end_service($job);
 	is("$status $out$err", '0 ', 'signals: it ends well');
+	is(scalar(grep { $_->[1] eq 'READY=1' } told($job)), 1, 'signals: it is ready once');
 }
 
 # Files of a name, of that many seconds ago.
@@ -730,6 +747,7 @@ sub check_namespaces {
 	is(ports_in("$each/one-$host.xml"), '', '--netns one: another one');
 	netns('delete', $_) for qw(one two three);
 	check_several();
+	check_none();
 }
 
 # All in one file; with one of them missing there is none.
@@ -751,6 +769,17 @@ sub check_several {
 	like($err, qr/\Aconntap: --netns one: [^\n]*\n\z/, 'several, one is missing: why');
 	is(inode($path), $old, 'several, one is missing: the old file stays');
 	netns('delete', 'two');
+}
+
+# Where no namespace has a name, nothing is looked at, and nothing told of the present one.
+sub check_none {
+	my ($status, $out, $err) = run(qw(unshare -m sh -c),
+		'mount -t tmpfs none /run/netns && exec "$@"', 'sh', program('conntap'), 'xml',
+		'--netns', 'all');
+
+	is("$status $err", '0 ', '--netns all, without any: status');
+	is(not_whole($out, 0), '', '--netns all, without any: an empty document');
+	unlike($out, qr/ count="\d/, '--netns all, without any: of no table');
 }
 
 # Without what is another time's.

@@ -46,8 +46,8 @@ sub start_log {
 
 # Ends it, and tests what it has said: nothing, or that.
 sub ends_well {
-	my ($job, $name, $said) = @_;
-	my ($status, $out, $err) = end_service($job);
+	my ($job, $name, $said, $signal) = @_;
+	my ($status, $out, $err) = end_service($job, $signal);
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is("$status $out", '0 ', "$name: it ends well");
@@ -452,16 +452,64 @@ sub check_terms {
 	my %jobs = map { $_ => start_log($dirs{$_}, 3600, @{$options{$_}}) }
 		sort keys %options;
 
-	# As much as needs several steps.
+	# More than is taken at once, all of it before the signal.
+	stop($_) for values %jobs;
 	make_ends(6000);
+	kill TERM => $_->{pid} for values %jobs;
 	for my $format (sort keys %jobs) {
-		ends_well($jobs{$format}, "TERM, $format");
+		ends_well($jobs{$format}, "TERM, $format", undef, 'CONT');
 		my ($document, @others) = read_log($dirs{$format}, "TERM, $format");
 		is(scalar @{$document->{events}}, 6000, "TERM, $format: all that had ended");
 		is(scalar @others, 0, "TERM, $format: in one document");
 		is_valid($document) if $format ne 'json';
 		is((told($jobs{$format}))[-1][1], 'STOPPING=1', "TERM, $format: it tells so");
 	}
+}
+
+sub stop {
+	my ($job) = @_;
+
+	kill STOP => $job->{pid};
+	wait_until('a stop', sub { Lab::process_state($job->{pid}) eq 'T' });
+}
+
+# So many bytes of events wait for it to read them.
+sub queued {
+	my ($job) = @_;
+	my %sockets = map { (readlink($_) // '') =~ /^socket:\[(\d+)\]/ ? ($1 => 1) : () }
+		glob "/proc/$job->{pid}/fd/*";
+
+	return sum_of(map { my @columns = split ' ', $_;
+		$sockets{$columns[-1]} ? $columns[4] : () } split /\n/, slurp('/proc/net/netlink'));
+}
+
+# More than the socket's buffer holds, twice in a document.
+sub check_overflow {
+	my $dir = open_dir();
+	my $job = start_log($dir, 3600);
+	my $made = 0;
+
+	for my $turn (1, 2) {
+		stop($job);
+		make_ends(150_000);
+		$made += 150_000;
+		kill CONT => $job->{pid};
+		wait_until('an empty queue', sub { !queued($job) });
+		# It hears of the loss when it reads on.
+		make_ends(1);
+		$made++;
+		wait_until('an empty queue', sub { !queued($job) });
+	}
+	ends_well($job, 'an overflow');
+	my $text = slurp((paths_in($dir))[0]);
+	my $seen = () = $text =~ /\n {3}<conntrack /g;
+	my @lost = $text =~ /\n {3}<lost events="(\d+)"/g;
+	my $lost = sum_of(@lost);
+	cmp_ok(scalar @lost, '>', 1, 'an overflow: events are lost twice');
+	is($seen + $lost, $made, 'an overflow: what is seen and what is lost is all');
+	like(substr($text, -200), qr/<totals events="$seen" lost="$lost" /,
+		'an overflow: totals');
+	note("an overflow: $seen seen, $lost lost");
 }
 
 # What is finished stays, and all of it.
@@ -471,10 +519,14 @@ sub check_kills {
 
 	make_ends(500);
 	wait_until('the documents', sub { @logs == grep { events_there($_) == 500 } @logs });
+	# Long before the next period.
+	wait_for_second();
 	make_ends(500);
 	for my $log (@logs) {
-		sleep rand 0.2;
+		sleep rand 0.05;
 		end_service($log->{job}, 'KILL');
+	}
+	for my $log (@logs) {
 		read_log($log->{dir}, 'KILL');
 		like(events_there($log), qr/\A(?:50|100)0\z/, 'KILL: earlier documents are there');
 	}
@@ -504,6 +556,7 @@ sub check_ends {
 	spew("$dir/flows-1x", 'of somebody else');
 	check_terms();
 	check_kills();
+	check_overflow();
 	check_keep($job, $dir, $begun, $held);
 }
 
@@ -644,14 +697,42 @@ sub begin_gap {
 # All of them; some of it is waiting for others.
 sub check_namespaces {
 	my $without_rights = start_without_rights();
+	my ($late_comes, $finish_late) = begin_late();
 	my $finish_several = begin_several();
 	my $finish_gap = begin_gap();
 
+	$late_comes->();
 	check_namespace();
 	$finish_gap->();
 	$finish_several->();
+	$finish_late->();
 	check_all();
 	check_without_rights($without_rights);
+}
+
+# One that is not there at first.  Returns what is to be done when it has been missed for
+# a while, and what later.
+sub begin_late {
+	my $dir = open_dir();
+	my $job = start_log($dir, 1, '--netns', 'late');
+	my $comes = sub {
+		wait_for_status($job, sub { $_[1] > 1 });
+		is(entries($dir), '', 'a late namespace: no document before');
+		netns('add', 'late');
+	};
+
+	return $comes, sub {
+		wait_until('documents', sub { paths_in($dir) > 1 });
+		my (undef, $failures) = counts($job);
+		ends_well($job, 'a late namespace', qr/conntap: --netns late: there is no such / .
+			qr/namespace[^\n]*\nconntap: it works again, after $failures / .
+			qr/failure\(s\)\n/);
+		my ($first, @others) = read_log($dir, 'a late namespace');
+		is($first->{totals}{complete}, 'false', 'a late namespace: that it was missing');
+		is(scalar(grep { $_->{totals}{complete} ne 'true' } @others), 0,
+			'a late namespace: and then is not');
+		netns('delete', 'late');
+	};
 }
 
 # Those that come while it runs are listened to from the next period on.
