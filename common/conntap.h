@@ -46,7 +46,8 @@
  *
  * And what gives numbers: kernel.h tells how full the table is, stats.h what the kernel
  * has counted, census.h what the table is made of, top.h who fills it, nat.h which
- * public addresses run out of ports; metric.h walks over all of these.  probe.h tells
+ * public addresses run out of ports; metric.h walks over all of these.  table.h keeps a
+ * sorted snapshot, to find the flow with a tuple or the one behind it.  probe.h tells
  * which filters the kernel has.
  *
  * The loop is yours.  One subscription carries flows and expectations; poll its
@@ -106,6 +107,7 @@ extern "C" {
 #include "parse.h"
 #include "probe.h"
 #include "stats.h"
+#include "table.h"
 #include "text.h"
 #include "top.h"
 

@@ -10,7 +10,7 @@ use Test::More;
 # One group a line, the lower ones first; modules of one group may use each other.
 my @layers = (
 	[qw(flow expect)],
-	[qw(hash bins census top nat)],
+	[qw(hash bins census top nat table)],
 	[qw(text walk decode decode_expect encode parse label netns known)],
 	[qw(netlink)],
 	[qw(dump)],
