@@ -128,9 +128,11 @@ make_spaces()
 			ipv6/conf/default/accept_dad=0 ipv4/conf/all/rp_filter=0
 	done
 	for space in client server; do
-		# Nothing of one run of traffic shall be in the way of the next.
+		# Nothing of one run of traffic shall be in the way of the next; and the
+		# ports that the kernel chooses are none of those that tell the kinds.
 		set_sysctl $space ipv4/ip_forward=0 ipv6/conf/all/forwarding=0 \
-			ipv4/tcp_max_tw_buckets=0
+			ipv4/tcp_max_tw_buckets=0 \
+			"ipv4/ip_local_port_range=44000 60999"
 	done
 	set_sysctl gateway ipv4/ip_forward=1 ipv6/conf/all/forwarding=1 \
 		netfilter/nf_conntrack_acct=$acct netfilter/nf_conntrack_timestamp=$acct
