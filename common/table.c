@@ -23,6 +23,12 @@
 /* The most that a number of a row can name; a table of some 400 GB. */
 #define ROWS_MAX UINT32_MAX
 
+/* What a row keeps of a flow. */
+#define KEPT                                                                         \
+	(CT_ORIG_TUPLE | CT_REPLY_TUPLE | CT_ID | CT_STATUS | CT_TIMEOUT | CT_MARK | \
+	 CT_USE | CT_ZONE | CT_STATE | CT_COUNTERS | CT_START | CT_LABELS |          \
+	 CT_HELPER_NAME)
+
 /* What rows of both families have, behind the key. */
 struct rest {
 	uint64_t has;
@@ -76,6 +82,7 @@ struct ct_table {
 	size_t label_room;
 	char helpers[HELPERS_MAX][CT_HELPER_LEN];
 	size_t helper_count;
+	uint64_t has; /* of all flows together */
 };
 
 /* Keys. */
@@ -288,7 +295,7 @@ fill_rest(struct rest *rest, const struct ct_flow *flow)
 	bool icmp = is_icmp(flow->orig.proto);
 
 	*rest = (struct rest){
-		.has = flow->has,
+		.has = flow->has & KEPT,
 		.start = flow->start,
 		.id = flow->id,
 		.status = flow->status,
@@ -315,6 +322,7 @@ ct_table_add(struct ct_table *table, const struct ct_flow *flow)
 
 	if (!row)
 		return -ENOMEM;
+	table->has |= flow->has & KEPT;
 	ct_table_key_of(&key, flow);
 	pack_key(row, &key);
 	if (is_ipv4) {
@@ -457,11 +465,8 @@ static void
 unpack_rest(const struct ct_table *table, const struct rest *rest, struct ct_flow *flow)
 {
 	struct ct_tuple *reply = &flow->reply;
-	const uint64_t kept = CT_ORIG_TUPLE | CT_REPLY_TUPLE | CT_ID | CT_STATUS |
-			      CT_TIMEOUT | CT_MARK | CT_USE | CT_ZONE | CT_STATE |
-			      CT_COUNTERS | CT_START | CT_LABELS | CT_HELPER_NAME;
 
-	flow->has = rest->has & kept;
+	flow->has = rest->has;
 	flow->start = rest->start;
 	flow->id = rest->id;
 	flow->status = rest->status;
@@ -532,12 +537,22 @@ ct_table_get(const struct ct_table *table, const struct ct_table_key *key,
 	return true;
 }
 
+/* Behind the key, and in both lists alike. */
+static const struct rest *
+rest_of(const unsigned char *row, uint8_t family)
+{
+	if (family == AF_INET)
+		return &((const struct row4 *)(const void *)row)->rest;
+	return &((const struct row6 *)(const void *)row)->rest;
+}
+
 /*
- * The first row of a list that is behind the key.  All flows of IPv4 come before those
- * of IPv6 of the same zone and protocol.
+ * The first place of a list that is behind the key.  All flows of IPv4 come before
+ * those of IPv6 of the same zone and protocol.
  */
-static const unsigned char *
-row_behind(const struct list *list, const struct ct_table_key *key, uint8_t family)
+static size_t
+place_behind(const struct list *list, const struct ct_table_key *key, bool inclusive,
+	     uint8_t family)
 {
 	unsigned char bytes[KEY_MAX];
 	size_t place;
@@ -550,19 +565,37 @@ row_behind(const struct list *list, const struct ct_table_key *key, uint8_t fami
 		memset(bytes + 3, family == AF_INET ? 0xff : 0, KEY_MAX - 3);
 	}
 	place = lower_bound(list, bytes);
-	if (place < list->count && key->family == family &&
+	if (!inclusive && place < list->count && key->family == family &&
 	    memcmp(row_at(list, place), bytes, list->key_size) == 0)
 		place++;
-	return place < list->count ? row_at(list, place) : NULL;
+	return place;
+}
+
+static const unsigned char *
+row_behind(const struct list *list, const struct ct_table_key *key, bool inclusive,
+	   uint64_t wanted, uint8_t family)
+{
+	size_t place = place_behind(list, key, inclusive, family);
+
+	for (; place < list->count; place++) {
+		const unsigned char *row = row_at(list, place);
+
+		if (wanted == 0 || rest_of(row, family)->has & wanted)
+			return row;
+	}
+	return NULL;
 }
 
 bool
-ct_table_next(const struct ct_table *table, struct ct_table_key *key,
-	      struct ct_flow *flow)
+ct_table_next(const struct ct_table *table, struct ct_table_key *key, bool inclusive,
+	      uint64_t wanted, struct ct_flow *flow)
 {
-	const unsigned char *row4 = row_behind(&table->ipv4, key, AF_INET);
-	const unsigned char *row6 = row_behind(&table->ipv6, key, AF_INET6);
+	const unsigned char *row4, *row6;
 
+	if (wanted != 0 && !(table->has & wanted))
+		return false;
+	row4 = row_behind(&table->ipv4, key, inclusive, wanted, AF_INET);
+	row6 = row_behind(&table->ipv6, key, inclusive, wanted, AF_INET6);
 	if (!row4 && !row6)
 		return false;
 	/* By zone and protocol, and then IPv4 first. */

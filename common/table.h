@@ -55,13 +55,18 @@ size_t ct_table_count(const struct ct_table *table);
 size_t ct_table_size(const struct ct_table *table);
 
 /*
- * Finds the flow with this key; or the first one behind it.  `flow` is filled in with
- * what the table keeps: both tuples, zone, id, status, state, timeout, mark, use,
- * counters, start, labels, helper.  `key` of the second becomes the flow's.
+ * Finds the flow with this key.  `flow` is filled in with what the table keeps: both
+ * tuples, zone, id, status, state, timeout, mark, use, counters, start, labels, helper.
  */
 bool ct_table_get(const struct ct_table *table, const struct ct_table_key *key,
 		  struct ct_flow *flow);
+
+/*
+ * Finds the first flow behind the key, or, if `inclusive`, one with this very key;
+ * `key` becomes the flow's.  With `wanted`, only flows count that have one of these
+ * CT_*; 0: all flows.
+ */
 bool ct_table_next(const struct ct_table *table, struct ct_table_key *key,
-		   struct ct_flow *flow);
+		   bool inclusive, uint64_t wanted, struct ct_flow *flow);
 
 #endif

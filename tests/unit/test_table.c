@@ -148,9 +148,10 @@ model_done(struct model *model)
 	free(model->flows);
 }
 
-/* The flow with the least key that is greater; NULL. */
+/* The flow with the least key that is greater, or equal, and with what is wanted. */
 static const struct ct_flow *
-model_next(const struct model *model, const struct ct_table_key *key)
+model_next(const struct model *model, const struct ct_table_key *key, bool inclusive,
+	   uint64_t wanted)
 {
 	const struct ct_flow *best = NULL;
 	struct ct_table_key best_key;
@@ -158,7 +159,9 @@ model_next(const struct model *model, const struct ct_table_key *key)
 	for (size_t i = 0; i < model->count; i++) {
 		struct ct_table_key other = key_of(&model->flows[i]);
 
-		if (ct_table_key_compare(&other, key) > 0 &&
+		if (wanted && !(model->flows[i].has & wanted))
+			continue;
+		if (ct_table_key_compare(&other, key) > (inclusive ? -1 : 0) &&
 		    (!best || ct_table_key_compare(&other, &best_key) < 0)) {
 			best = &model->flows[i];
 			best_key = other;
@@ -192,16 +195,22 @@ nexts(void **unused)
 
 	(void)unused;
 	model_init(&model, 300);
-	for (int i = 0; i < 2000; i++) {
-		struct ct_flow flow, found;
+	for (int i = 0; i < 3000; i++) {
+		const uint64_t wishes[] = { 0, CT_STATE, CT_LABELS | CT_HELPER_NAME,
+					    CT_COUNTERS };
+		struct ct_flow flow = model.flows[(size_t)i % model.count], found;
+		uint64_t wanted = wishes[i / 2 % 4];
+		bool inclusive = i % 2;
 		struct ct_table_key key;
 		const struct ct_flow *expected;
 
-		random_flow(&flow);
+		if (i % 3)
+			random_flow(&flow);
 		key = key_of(&flow);
-		expected = model_next(&model, &key);
-		assert_int_equal(ct_table_next(model.table, &key, &found),
-				 expected != NULL);
+		expected = model_next(&model, &key, inclusive, wanted);
+		assert_int_equal(
+			ct_table_next(model.table, &key, inclusive, wanted, &found),
+			expected != NULL);
 		if (expected) {
 			struct ct_flow kept = as_kept(expected);
 			struct ct_table_key expected_key = key_of(expected);
@@ -224,7 +233,8 @@ walks(void **unused)
 
 	(void)unused;
 	model_init(&model, FLOWS);
-	for (before = key; ct_table_next(model.table, &key, &found); before = key) {
+	for (before = key; ct_table_next(model.table, &key, false, 0, &found);
+	     before = key) {
 		assert_true(ct_table_key_compare(&key, &before) > 0);
 		count++;
 	}
@@ -305,7 +315,7 @@ empty(void **unused)
 	assert_int_equal(ct_table_seal(table), 0);
 	assert_int_equal(ct_table_count(table), 0);
 	assert_false(ct_table_get(table, &key, &flow));
-	assert_false(ct_table_next(table, &key, &flow));
+	assert_false(ct_table_next(table, &key, true, 0, &flow));
 	ct_table_free(table);
 	ct_table_free(NULL);
 }
