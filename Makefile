@@ -15,6 +15,10 @@ EXAMPLEDIR ?= $(DATADIR)/doc/conntap/examples
 WITH_COLLECTD ?= auto
 COLLECTD_CPPFLAGS ?= -isystem /usr/include/collectd
 COLLECTD_PLUGINDIR ?= /usr/lib/collectd
+WITH_AGENTX ?= auto
+# The root of the MIB, below enterprises: the MIB itself has it, unless it is given.
+MIB_ROOT ?= $(shell sed -n 's/^ *::= { enterprises \([0-9 ]*\) }$$/\1/p' mibs/CONNTAP-MIB.txt)
+MIBDIR ?= $(DATADIR)/snmp/mibs
 BUILD ?= build
 PKG_CONFIG ?= pkg-config
 INSTALL ?= install
@@ -28,6 +32,10 @@ LIBS_CFLAGS = $(eval LIBS_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(LIBS)))$(L
 LIBS_LDLIBS = $(eval LIBS_LDLIBS := $$(shell $(PKG_CONFIG) --libs $(LIBS)))$(LIBS_LDLIBS)
 # Of what exports: to compress.
 EXPORT_LIBS := zlib libzstd
+# Of the subagent.
+AGENTX_LDLIBS := -lnetsnmpagent -lnetsnmp -lcap-ng
+empty :=
+space := $(empty) $(empty)
 EXPORT_LDLIBS = $(eval EXPORT_LDLIBS := $$(shell $(PKG_CONFIG) --libs $(EXPORT_LIBS)))$(EXPORT_LDLIBS)
 ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DCONNTAP_VERSION='"$(VERSION)"' $(LIBS_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu11 -pthread $(WARNINGS) $(CFLAGS)
@@ -54,6 +62,12 @@ ifeq ($(WITH_COLLECTD),auto)
 WITH_COLLECTD := $(if $(wildcard /usr/include/collectd/core/daemon/plugin.h),yes,no)
 endif
 MODULES := $(if $(filter yes,$(WITH_COLLECTD)),$(BUILD)/collectd/conntap.so)
+AGENTX := $(call objects,plugins/agentx/*.c)
+ifeq ($(WITH_AGENTX),auto)
+WITH_AGENTX := $(if $(wildcard /usr/include/net-snmp/net-snmp-config.h),yes,no)
+endif
+AGENT := $(if $(filter yes,$(WITH_AGENTX)),$(BUILD)/conntap-agentx)
+MIB := $(BUILD)/mibs/CONNTAP-MIB.txt
 SCHEMAS := $(wildcard plugins/export/*.rng)
 SOURCES := $(wildcard common/*.[ch] plugins/*/*.[ch] tests/*/*.[ch] contrib/*/*.c)
 
@@ -66,7 +80,7 @@ RING_UNIT := $(UNIT) tests/layers.t $(FAKE) tests/symbols.t
 RING_NETNS := $(wildcard tests/netns/*.t)
 
 .PHONY: all
-all: $(BUILD)/conntap $(BUILD)/$(SHARED) $(MODULES)
+all: $(BUILD)/conntap $(BUILD)/$(SHARED) $(MODULES) $(AGENT) $(MIB)
 
 .PHONY: help
 help:
@@ -103,6 +117,15 @@ $(BUILD)/collectd/conntap.so: $(COLLECTD) $(SHARED_CORE) plugins/collectd/connta
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -shared -o $@ $(COLLECTD) $(SHARED_CORE) \
 		-Wl,--version-script,plugins/collectd/conntap.map $(ALL_LDLIBS)
+
+$(AGENTX): ALL_CPPFLAGS += -DCONNTAP_MIB_ROOT='"1.3.6.1.4.1.$(subst $(space),.,$(strip $(MIB_ROOT)))"'
+$(BUILD)/conntap-agentx: $(AGENTX) $(BUILD)/libconntap.a
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(AGENTX_LDLIBS) $(ALL_LDLIBS)
+
+# The MIB with the root that the agent has.
+$(MIB): mibs/CONNTAP-MIB.txt Makefile
+	@mkdir -p $(@D)
+	$(call say,MIB,$@)sed 's/^\( *::= { enterprises \)[0-9 ]* }$$/\1$(strip $(MIB_ROOT)) }/' $< >$@
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -157,7 +180,7 @@ deps:
 # programs are not to be installed, as they would start; tests can do without them.
 .PHONY: check
 check: deps
-	-@tests/netns/get-prometheus.sh '$(BUILD)/prometheus'
+	-@tests/netns/get-daemons.sh '$(BUILD)'
 	@$(MAKE) --no-print-directory run-tests RING='$(RING_UNIT) $(RING_NETNS)'
 
 .PHONY: check-unit

@@ -24,6 +24,7 @@ my %faces = (
 	export => [],
 	cli => ['export'],
 	collectd => [],
+	agentx => [],
 );
 
 my %layer;
