@@ -76,7 +76,7 @@ LAB := $(addprefix $(BUILD)/tests/,traffic record synthesise flood)
 BENCH := $(addprefix $(BUILD)/tests/,flood floor measure $(if $(MODULES),collectd_host))
 # With the real plugin, and a host that is a program of the tests.
 FAKE := $(if $(MODULES),$(patsubst tests/fake/%.c,$(BUILD)/tests/%,$(wildcard tests/fake/test_*.c)))
-RING_UNIT := $(UNIT) tests/layers.t $(FAKE) tests/symbols.t
+RING_UNIT := $(UNIT) tests/layers.t $(FAKE) tests/symbols.t tests/mib.t tests/ecosystem.t
 RING_NETNS := $(wildcard tests/netns/*.t)
 
 .PHONY: all
@@ -148,8 +148,11 @@ $(EXAMPLES): $(BUILD)/%: contrib/%.c
 
 # Tests: a program each.
 
+# What the subagent has that needs nothing of Net-SNMP.
+AGENTX_PURE := $(call objects,plugins/agentx/index.c plugins/agentx/touched.c)
+
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(call objects,tests/unit/support*.c) \
-		$(EXPORT) $(BUILD)/libconntap.a
+		$(EXPORT) $(AGENTX_PURE) $(BUILD)/libconntap.a
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(EXPORT_LDLIBS) $(ALL_LDLIBS)
 
 # The plugin looks for the host's functions in the program that loads it.
@@ -188,7 +191,7 @@ check-unit: deps
 	@$(MAKE) --no-print-directory run-tests RING='$(RING_UNIT)'
 
 .PHONY: tests
-tests: $(BUILD)/conntap $(MODULES) $(UNIT) $(FAKE) $(LAB)
+tests: $(BUILD)/conntap $(MODULES) $(AGENT) $(MIB) $(UNIT) $(FAKE) $(LAB)
 
 .PHONY: run-tests
 run-tests: tests
@@ -256,6 +259,26 @@ install-collectd: $(MODULES)
 uninstall-collectd:
 	$(RM) $(DESTDIR)$(COLLECTD_PLUGINDIR)/conntap.so
 	$(RM) $(DESTDIR)$(MANDIR)/man5/collectd-conntap.5 $(DESTDIR)$(EXAMPLEDIR)/collectd.conf
+
+ifneq ($(AGENT),)
+install: install-agentx
+uninstall: uninstall-agentx
+endif
+
+.PHONY: install-agentx uninstall-agentx
+install-agentx: $(AGENT) $(MIB)
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MIBDIR) \
+		$(DESTDIR)$(EXAMPLEDIR)
+	$(INSTALL) -m 0755 $(BUILD)/conntap-agentx $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 0644 plugins/agentx/conntap-agentx.8 $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 0644 $(MIB) $(DESTDIR)$(MIBDIR)
+	$(INSTALL) -m 0644 plugins/agentx/snmpd.conf.example $(DESTDIR)$(EXAMPLEDIR)/snmpd.conf
+	$(INSTALL) -m 0644 plugins/agentx/agentx.conf.example $(DESTDIR)$(EXAMPLEDIR)/agentx.conf
+
+uninstall-agentx:
+	$(RM) $(DESTDIR)$(SBINDIR)/conntap-agentx $(DESTDIR)$(MANDIR)/man8/conntap-agentx.8
+	$(RM) $(DESTDIR)$(MIBDIR)/CONNTAP-MIB.txt
+	$(RM) $(addprefix $(DESTDIR)$(EXAMPLEDIR)/,snmpd.conf agentx.conf)
 
 .PHONY: uninstall
 uninstall:

@@ -168,7 +168,7 @@ ct_change(struct ct_netlink *netlink, enum ct_change what, const struct ct_flow 
 	}
 	if (requests == 0)
 		return 0;
-	bytes = malloc(requests * REQUEST_MAX);
+	bytes = calloc(requests, REQUEST_MAX);
 	if (!bytes)
 		return -ENOMEM;
 	for (size_t i = 0; i < requests; i++) {
@@ -196,7 +196,7 @@ take_flow(const struct nlmsghdr *message, void *data)
 int
 ct_get(struct ct_netlink *netlink, const struct ct_flow *asked, struct ct_flow *found)
 {
-	_Alignas(struct nlmsghdr) char bytes[REQUEST_MAX];
+	_Alignas(struct nlmsghdr) char bytes[REQUEST_MAX] = { 0 };
 	bool orig = asked->has & CT_ORIG_TUPLE;
 	const struct ct_tuple *tuple = orig ? &asked->orig : &asked->reply;
 	struct nlmsghdr *request;

@@ -27,7 +27,7 @@ int
 ct_expect_change(struct ct_netlink *netlink, enum ct_change what,
 		 const struct ct_expect *expect)
 {
-	_Alignas(struct nlmsghdr) char bytes[REQUEST_MAX];
+	_Alignas(struct nlmsghdr) char bytes[REQUEST_MAX] = { 0 };
 	uint8_t type = what == CT_DELETE ? IPCTNL_MSG_EXP_DELETE : IPCTNL_MSG_EXP_NEW;
 	uint16_t flags = what == CT_CREATE ? NLM_F_CREATE | NLM_F_EXCL : 0;
 	struct nlmsghdr *request;
@@ -52,7 +52,7 @@ int
 ct_expect_get(struct ct_netlink *netlink, const struct ct_expect *asked,
 	      struct ct_expect *found)
 {
-	_Alignas(struct nlmsghdr) char bytes[REQUEST_MAX];
+	_Alignas(struct nlmsghdr) char bytes[REQUEST_MAX] = { 0 };
 	struct ct_expect expect = { 0 };
 	struct nlmsghdr *request;
 	int error;

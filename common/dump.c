@@ -123,7 +123,7 @@ put_ask(struct nlmsghdr *request, const struct ct_dump_ask *ask)
 static int
 send_request(struct pass *pass)
 {
-	_Alignas(struct nlmsghdr) char bytes[REQUEST_MAX];
+	_Alignas(struct nlmsghdr) char bytes[REQUEST_MAX] = { 0 };
 	const struct ct_dump_ask *ask = &pass->options->ask;
 	struct nlmsghdr *request;
 

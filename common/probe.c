@@ -200,7 +200,7 @@ take_rest(struct trial *trial)
 static int
 try_flush(struct trial *trial)
 {
-	_Alignas(struct nlmsghdr) char bytes[128 + CT_ENCODE_TUPLE_MAX];
+	_Alignas(struct nlmsghdr) char bytes[128 + CT_ENCODE_TUPLE_MAX] = { 0 };
 	struct nlmsghdr *request;
 	int error = make_flows(trial), left;
 

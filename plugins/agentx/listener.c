@@ -37,7 +37,6 @@ struct ear {
 	struct ct_events *events; /* NULL: not open */
 	int count_file;           /* -1: not open */
 	int said;                 /* the error that was logged last */
-	bool looked;              /* a first time */
 	struct ct_netns_id id;
 };
 
@@ -137,7 +136,6 @@ look_after(struct agx_ear *at)
 {
 	int error;
 
-	at->ear.looked = true;
 	if (is_stale(at))
 		close_ear(at);
 	error = open_ear(at);
@@ -265,7 +263,7 @@ listen_on(void *data)
 		bool look = now >= looked + LOOK_MS, take = now >= sampled + SAMPLE_MS;
 
 		for (struct agx_ear *at = first; at; at = at->next) {
-			if (look || !at->ear.looked)
+			if (look)
 				look_after(at);
 			if (take)
 				sample(at);
@@ -342,6 +340,8 @@ agx_listener_add(struct agx_listener *listener, const char *netns)
 	ear->listener = listener;
 	ear->netns = netns;
 	ear->ear.count_file = -1;
+	/* At once, as events before it are lost; nobody else knows of it yet. */
+	look_after(ear);
 	pthread_mutex_lock(&listener->mutex);
 	ear->next = listener->first;
 	listener->first = ear;

@@ -56,6 +56,9 @@ struct agent {
 	bool was_told; /* that there is no master agent */
 };
 
+/* For callbacks of Net-SNMP's, which in the end frees what it is given for them. */
+static struct agent the_agent;
+
 static int stop_fd;
 static volatile sig_atomic_t stopped;
 
@@ -111,13 +114,14 @@ take_log(int major, int minor, void *line, void *unused)
 }
 
 static int
-master_is_there(int major, int minor, void *session, void *data)
+master_is_there(int major, int minor, void *session, void *unused)
 {
-	struct agent *agent = data;
+	struct agent *agent = &the_agent;
 
 	(void)major;
 	(void)minor;
 	(void)session;
+	(void)unused;
 	agx_log(LOG_INFO, "connected to the master agent at %s", agent->options.socket);
 	agent->connected = true;
 	agent->was_told = false;
@@ -137,13 +141,14 @@ say_no_master(struct agent *agent, const char *how)
 }
 
 static int
-master_is_gone(int major, int minor, void *session, void *data)
+master_is_gone(int major, int minor, void *session, void *unused)
 {
-	struct agent *agent = data;
+	struct agent *agent = &the_agent;
 
 	(void)major;
 	(void)minor;
 	(void)session;
+	(void)unused;
 	agent->connected = false;
 	say_no_master(agent, "lost");
 	return 0;
@@ -157,9 +162,9 @@ set_up_net_snmp(struct agent *agent)
 	snmp_register_callback(SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_LOGGING, take_log,
 			       NULL);
 	snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START,
-			       master_is_there, agent);
+			       master_is_there, NULL);
 	snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP,
-			       master_is_gone, agent);
+			       master_is_gone, NULL);
 	/* It needs no MIB, no configuration of its own, and keeps nothing. */
 	setenv("MIBS", "", 1);
 	netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE,
@@ -356,31 +361,31 @@ go_to_background(const struct agx_options *options)
 int
 main(int argc, char **argv)
 {
-	static struct agent agent;
-	int status = agx_options_read(&agent.options, argc, argv);
+	struct agent *agent = &the_agent;
+	int status = agx_options_read(&agent->options, argc, argv);
 
 	if (status >= 0)
 		return status;
-	if (catch_signals() < 0 || go_to_background(&agent.options) < 0)
+	if (catch_signals() < 0 || go_to_background(&agent->options) < 0)
 		return EXIT_FAILURE;
 	load_module();
-	if (agx_privileges_drop(&agent.options) < 0)
+	if (agx_privileges_drop(&agent->options) < 0)
 		return EXIT_FAILURE;
-	status = start(&agent);
+	status = start(agent);
 	if (status == 0) {
-		wait_for_snapshots(&agent);
-		set_up_net_snmp(&agent);
-		status = register_spaces(&agent);
+		wait_for_snapshots(agent);
+		set_up_net_snmp(agent);
+		status = register_spaces(agent);
 	} else {
 		agx_log(LOG_ERR, "cannot start: %s", strerror(-status));
 	}
 	if (status == 0) {
 		init_snmp(NAME);
-		if (!agent.connected)
-			say_no_master(&agent, "cannot reach");
-		run(&agent);
+		if (!agent->connected)
+			say_no_master(agent, "cannot reach");
+		run(agent);
 		snmp_shutdown(NAME);
 	}
-	end(&agent);
+	end(agent);
 	return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

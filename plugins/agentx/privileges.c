@@ -12,16 +12,33 @@
 
 #include "log.h"
 
-static int
-keep(capng_type_t sets, const struct agx_options *options)
+/* What is there of what the work takes; without it, what everybody may read is shown.
+ */
+static void
+keep(const struct agx_options *options)
 {
-	capng_update(CAPNG_ADD, sets, CAP_NET_ADMIN);
-	if (options->netns_count > 0)
-		capng_update(CAPNG_ADD, sets, CAP_SYS_ADMIN);
-	/* Whoever stays root shall reach snmpd's socket, whose directory is closed. */
-	if (!options->user)
-		capng_update(CAPNG_ADD, sets, CAP_DAC_OVERRIDE);
-	return 0;
+	const struct {
+		unsigned int capability;
+		bool needed;
+	} wanted[] = {
+		{ CAP_NET_ADMIN, true },
+		{ CAP_SYS_ADMIN, options->netns_count > 0 },
+		/* Whoever stays root shall reach snmpd's socket in its closed
+		   directory. */
+		{ CAP_DAC_OVERRIDE, !options->user },
+	};
+	bool kept[3];
+
+	for (size_t i = 0; i < 3; i++)
+		kept[i] = wanted[i].needed &&
+			  capng_have_capability(CAPNG_PERMITTED, wanted[i].capability);
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < 3; i++)
+		if (kept[i])
+			capng_update(CAPNG_ADD,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+					     CAPNG_BOUNDING_SET,
+				     wanted[i].capability);
 }
 
 static int
@@ -51,8 +68,8 @@ agx_privileges_drop(const struct agx_options *options)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (geteuid() != 0 && !options->user)
 		return 0;
-	capng_clear(CAPNG_SELECT_BOTH);
-	keep(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, options);
+	capng_get_caps_process();
+	keep(options);
 	if (options->user)
 		return become(options);
 	if (capng_apply(CAPNG_SELECT_BOTH) < 0) {

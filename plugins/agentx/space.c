@@ -34,8 +34,9 @@ agx_space_new(const struct agx_options *options, const char *netns,
 		.snapshot_age = options->snapshot_age,
 		.notifications = !options->no_notifications,
 	};
-	space->order = agx_builder_add(builder, netns);
+	/* In this order, so that nothing happens between the table and the events. */
 	space->ear = agx_listener_add(listener, netns);
+	space->order = agx_builder_add(builder, netns);
 	if (space->order && space->ear)
 		return space;
 	agx_space_free(space);
