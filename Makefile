@@ -73,7 +73,8 @@ SOURCES := $(wildcard common/*.[ch] plugins/*/*.[ch] tests/*/*.[ch] contrib/*/*.
 
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 LAB := $(addprefix $(BUILD)/tests/,traffic record synthesise flood)
-BENCH := $(addprefix $(BUILD)/tests/,flood floor measure $(if $(MODULES),collectd_host))
+BENCH := $(addprefix $(BUILD)/tests/,flood floor measure $(if $(MODULES),collectd_host) \
+	$(if $(AGENT),walk bare_agent))
 # With the real plugin, and a host that is a program of the tests.
 FAKE := $(if $(MODULES),$(patsubst tests/fake/%.c,$(BUILD)/tests/%,$(wildcard tests/fake/test_*.c)))
 RING_UNIT := $(UNIT) tests/layers.t $(FAKE) tests/symbols.t tests/mib.t tests/ecosystem.t
@@ -170,6 +171,9 @@ $(BUILD)/tests/measure: $(BUILD)/tests/bench/measure.o
 $(BUILD)/tests/bench/collectd_host.o: ALL_CPPFLAGS += -DHAVE_CONFIG_H $(COLLECTD_CPPFLAGS)
 $(BUILD)/tests/collectd_host: ALL_LDLIBS += -rdynamic
 $(BUILD)/tests/collectd_host: $(BUILD)/tests/bench/collectd_host.o
+$(BUILD)/tests/walk: $(BUILD)/tests/bench/walk.o
+$(BUILD)/tests/bare_agent: ALL_LDLIBS += -lnetsnmpagent -lnetsnmp
+$(BUILD)/tests/bare_agent: $(BUILD)/tests/bench/bare_agent.o
 $(sort $(LAB) $(BENCH)):
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
@@ -204,7 +208,7 @@ asan:
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
 
 .PHONY: bench
-bench: $(BUILD)/conntap $(BENCH) $(MODULES)
+bench: $(BUILD)/conntap $(BENCH) $(MODULES) $(AGENT)
 	$(Q)BUILD='$(BUILD)' tests/bench/run.sh $(BENCH_FLAGS)
 
 FUZZ_SECONDS ?= 60

@@ -9,20 +9,20 @@
 set -eu
 
 # The package lists: one line for each distribution and purpose.
-apt_build="gcc libc6-dev make pkg-config libmnl-dev libnetfilter-conntrack-dev zlib1g-dev libzstd-dev"
-apt_check="netbase zstd xsltproc systemd libcmocka-dev perl conntrack nftables iproute2 libxml2-utils mandoc procps iputils-ping kmod strace collectd-core collectd-dev collectd-utils libyajl2 libprotobuf-c1 libmicrohttpd12 rrdtool libgcrypt20 librdkafka1"
+apt_build="gcc libc6-dev make pkg-config libmnl-dev libnetfilter-conntrack-dev zlib1g-dev libzstd-dev libsnmp-dev libcap-ng-dev"
+apt_check="netbase zstd xsltproc systemd libcmocka-dev perl conntrack nftables iproute2 libxml2-utils mandoc procps iputils-ping kmod strace collectd-core collectd-dev collectd-utils libyajl2 libprotobuf-c1 libmicrohttpd12 rrdtool libgcrypt20 librdkafka1 snmp smitools python3-pysnmp4 php-cli php-xml php-mbstring"
 apt_ci="clang clang-format libclang-rt-14-dev valgrind"
 
-dnf_build="gcc make pkgconf-pkg-config libmnl-devel libnetfilter_conntrack-devel zlib-devel libzstd-devel"
-dnf_check="zstd libcmocka-devel perl-Test-Harness perl-Test-Simple conntrack-tools nftables iproute libxml2 mandoc procps-ng iputils kmod util-linux strace"
+dnf_build="gcc make pkgconf-pkg-config libmnl-devel libnetfilter_conntrack-devel zlib-devel libzstd-devel net-snmp-devel libcap-ng-devel"
+dnf_check="zstd libcmocka-devel perl-Test-Harness perl-Test-Simple conntrack-tools nftables iproute libxml2 mandoc procps-ng iputils kmod util-linux strace net-snmp net-snmp-utils libsmi python3-pysnmp"
 dnf_ci="clang clang-tools-extra compiler-rt valgrind"
 
-apk_build="gcc musl-dev linux-headers make pkgconf libmnl-dev libnetfilter_conntrack-dev zlib-dev zstd-dev"
-apk_check="zstd cmocka-dev perl perl-utils conntrack-tools nftables iproute2 libxml2-utils mandoc procps iputils kmod util-linux strace"
+apk_build="gcc musl-dev linux-headers make pkgconf libmnl-dev libnetfilter_conntrack-dev zlib-dev zstd-dev net-snmp-dev libcap-ng-dev"
+apk_check="zstd cmocka-dev perl perl-utils conntrack-tools nftables iproute2 libxml2-utils mandoc procps iputils kmod util-linux strace net-snmp net-snmp-tools"
 apk_ci="clang clang-extra-tools compiler-rt valgrind"
 
-pacman_build="gcc make pkgconf libmnl libnetfilter_conntrack zlib zstd"
-pacman_check="iana-etc cmocka perl conntrack-tools nftables iproute2 libxml2 mandoc procps-ng iputils kmod util-linux strace"
+pacman_build="gcc make pkgconf libmnl libnetfilter_conntrack zlib zstd net-snmp libcap-ng"
+pacman_check="iana-etc cmocka perl conntrack-tools nftables iproute2 libxml2 mandoc procps-ng iputils kmod util-linux strace libsmi"
 pacman_ci="clang compiler-rt valgrind"
 
 case "${1-check}" in

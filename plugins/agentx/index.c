@@ -135,7 +135,8 @@ agx_index_behind(const agx_id *ids, size_t length, struct ct_table_key *key,
 	size_t good = good_length(ids, length);
 	struct range range;
 
-	memcpy(whole, ids, good * sizeof(*ids));
+	for (size_t i = 0; i < good; i++)
+		whole[i] = ids[i];
 	if (good > TYPE && good == whole_length(ids[TYPE])) {
 		*inclusive = false;
 		make_key(whole, key);

@@ -297,6 +297,19 @@ read_arguments(struct agx_options *options, int argc, char **argv)
 	return GO_ON;
 }
 
+/* A word of a file is to stay, where it is not a number. */
+static int
+apply_line(struct agx_options *options, const struct option *option, const char *where,
+	   const char *name, const char *value)
+{
+	char *copy = *value ? strdup(value) : NULL;
+	int status = apply(options, option, where, name, copy);
+
+	if (status != GO_ON || (option->set != set_word && option->set != set_netns))
+		free(copy);
+	return status;
+}
+
 /* NAME [VALUE]; `line` has no end of line, and a # begins a comment. */
 static int
 read_line(struct agx_options *options, char *line, const char *where)
@@ -320,7 +333,7 @@ read_line(struct agx_options *options, char *line, const char *where)
 	if (!option || strcmp(option->name, "config") == 0)
 		return wrong(where, name,
 			     "no such option in a file; --help lists them");
-	return apply(options, option, where, name, *value ? strdup(value) : NULL);
+	return apply_line(options, option, where, name, value);
 }
 
 static int

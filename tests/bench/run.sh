@@ -3,14 +3,15 @@
 #
 # The benchmark: a table of FLOWS flows in a network namespace of its own, read and
 # changed by conntap, by conntrack(8) and by a program that only receives; looked at by
-# collectd all the time; restored from a file; and watched while it is filled.
+# collectd all the time; restored from a file; watched while it is filled; and walked by
+# SNMP.
 #
 #	run.sh [--markdown]	usually called by "make bench", as root
 #
 # Environment: FLOWS (1000000), ROUNDS (5), BUILD (the build directory), CONNTAP (the
 # program under test), JOBS (the job file), PARTS (what to measure, of "table pace
-# restore events").  What needs collectd, or the plugin for it, is left out where that
-# is missing.  Exit status: 0 all budgets kept, 1 not, 2 the benchmark could not be run.
+# restore events agentx").  What needs collectd or snmpd, or the plugin or the agent for
+# it, is left out where that is missing.  Exit status: 0 all budgets kept, 1 not, 2 the benchmark could not be run.
 #
 # The size and the limit of the hash table belong to the whole machine: they are
 # raised when they are too small for FLOWS, and restored at the end, however it comes.
@@ -21,7 +22,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${FLOWS:=1000000}" "${ROUNDS:=5}" "${BUILD:=$here/../../build}"
 : "${CONNTAP:=$BUILD/conntap}" "${JOBS:=$here/jobs}"
-: "${PARTS:=table pace restore events}"
+: "${PARTS:=table pace restore events agentx}"
 FLOOD=$BUILD/tests/flood FLOOR=$BUILD/tests/floor MEASURE=$BUILD/tests/measure
 COLLECTD_HOST=$BUILD/tests/collectd_host COLLECTD_PLUGIN=$BUILD/collectd/conntap.so
 RUN=$here/run.sh SCRIPT_CENSUS=$here/script-census SCRIPT_TOP=$here/script-top
@@ -86,7 +87,7 @@ check_machine()
 	esac
 	for part in $PARTS; do
 		case $part in
-		table | pace | restore | events) ;;
+		table | pace | restore | events | agentx) ;;
 		*) die "PARTS: there is no part $part" ;;
 		esac
 	done
@@ -340,7 +341,7 @@ inside()
 	check_top 65536
 	check_top $((FLOWS * 2))
 	print_machine
-	for part in table pace restore events; do
+	for part in table pace restore events agentx; do
 		case " $PARTS " in
 		*" $part "*) "measure_$part" "$@" ;;
 		esac
@@ -351,6 +352,7 @@ inside()
 
 . "$here/pace.sh"
 . "$here/events.sh"
+. "$here/agentx.sh"
 
 case "${1-}" in
 --inside)

@@ -469,8 +469,8 @@ $collector = start_collector();
 if (-x program('prometheus/prometheus')) {
 	$prometheus = start_prometheus($rules);
 } else {
-	diag('no prometheus; to get it: tests/netns/get-prometheus.sh ' .
-		program('prometheus'));
+	diag('no prometheus; to get it: tests/netns/get-daemons.sh ' .
+		program(''));
 }
 for my $name (@names) {
 	wait_until("values of $name", sub {

@@ -21,8 +21,8 @@ use Collectd;
 enter_lab();
 need_collectd();
 for my $name ('prometheus', 'promtool') {
-	plan(skip_all => "no $name; to get it: tests/netns/get-prometheus.sh " .
-		program('prometheus')) unless -x program("prometheus/$name");
+	plan(skip_all => "no $name; to get it: tests/netns/get-daemons.sh " .
+		program('')) unless -x program("prometheus/$name");
 }
 
 my $contrib = "$FindBin::Bin/../../contrib";

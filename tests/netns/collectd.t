@@ -434,7 +434,7 @@ sub check_promtool {
 	my $tool = program('prometheus/promtool');
 
 	SKIP: {
-		skip('no promtool (tests/netns/get-prometheus.sh gets it)', 1)
+		skip('no promtool (tests/netns/get-daemons.sh gets it)', 1)
 			unless -x $tool;
 		my $page = File::Temp->new;
 		print $page Collectd::page_text();

@@ -405,8 +405,8 @@ sub tool {
 sub need_tools {
 	my @missing = grep { !-x tool($_) } @_;
 
-	skip("no @missing; to get it: tests/netns/get-prometheus.sh " .
-		program('prometheus'), 1) if @missing;
+	skip("no @missing; to get it: tests/netns/get-daemons.sh " .
+		program(''), 1) if @missing;
 }
 
 sub check_lint {
