@@ -333,29 +333,57 @@ load_module(void)
 		ct_kernel_load_module();
 }
 
+/* While it may still be; the number is known when there is no other process to come. */
 static int
-write_pid_file(const char *path)
+open_pid_file(const struct agx_options *options, FILE **file)
 {
-	FILE *file = fopen(path, "we");
-
-	if (file && fprintf(file, "%ld\n", (long)getpid()) > 0 && fclose(file) == 0)
+	*file = NULL;
+	if (!options->pid_file)
 		return 0;
-	agx_log(LOG_ERR, "--pid-file %s: %s", path, strerror(errno));
+	*file = fopen(options->pid_file, "we");
+	if (*file)
+		return 0;
+	agx_log(LOG_ERR, "--pid-file %s: %s", options->pid_file, strerror(errno));
 	return -1;
 }
 
 static int
+write_pid_file(const struct agx_options *options, FILE *file)
+{
+	if (!file)
+		return 0;
+	fprintf(file, "%ld\n", (long)getpid());
+	if (fclose(file) == 0)
+		return 0;
+	agx_log(LOG_ERR, "--pid-file %s: %s", options->pid_file, strerror(errno));
+	return -1;
+}
+
+/* What goes wrong before is said where the agent was started. */
+static int
 go_to_background(const struct agx_options *options)
 {
-	if (!options->foreground) {
-		if (daemon(0, 0) < 0) {
-			agx_log(LOG_ERR, "cannot go to the background: %s",
-				strerror(errno));
-			return -1;
-		}
-		agx_log_to_syslog();
+	if (options->foreground)
+		return 0;
+	if (daemon(0, 0) < 0) {
+		agx_log(LOG_ERR, "cannot go to the background: %s", strerror(errno));
+		return -1;
 	}
-	return options->pid_file ? write_pid_file(options->pid_file) : 0;
+	agx_log_to_syslog();
+	return 0;
+}
+
+static int
+prepare(const struct agx_options *options)
+{
+	FILE *pid_file;
+
+	if (catch_signals() < 0 || open_pid_file(options, &pid_file) < 0)
+		return -1;
+	load_module();
+	if (agx_privileges_drop(options) < 0 || go_to_background(options) < 0)
+		return -1;
+	return write_pid_file(options, pid_file);
 }
 
 int
@@ -366,10 +394,7 @@ main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (catch_signals() < 0 || go_to_background(&agent->options) < 0)
-		return EXIT_FAILURE;
-	load_module();
-	if (agx_privileges_drop(&agent->options) < 0)
+	if (prepare(&agent->options) < 0)
 		return EXIT_FAILURE;
 	status = start(agent);
 	if (status == 0) {

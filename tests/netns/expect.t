@@ -6,56 +6,15 @@ use strict;
 use warnings;
 
 use FindBin;
-use Socket qw(AF_INET AF_INET6 SOCK_RAW inet_pton);
 use Test::More;
 
 use lib $FindBin::Bin;
+use Expectations qw(make_master expect_port);
 use Lab;
 
 enter_lab();
 
 my @ends = (['192.0.2.1', '192.0.2.2'], ['2001:db8::1', '2001:db8::2']);
-
-sub attribute {
-	my ($type, $value) = @_;
-	my $length = 4 + length $value;
-
-	return pack('SS', $length, $type) . $value . "\0" x (-$length & 3);
-}
-
-# An address or a mask with ports, as netlink has it (CTA_TUPLE_IP, CTA_TUPLE_PROTO).
-sub tuple {
-	my ($type, $src, $dst, $sport, $dport) = @_;
-	my $v6 = $src =~ /:/;
-	my ($from, $to) = map { inet_pton($v6 ? AF_INET6 : AF_INET, $_) } $src, $dst;
-
-	return attribute(0x8000 | $type,
-		attribute(0x8001, attribute($v6 ? 3 : 1, $from) .
-			attribute($v6 ? 4 : 2, $to)) .
-		attribute(0x8002, attribute(1, pack 'C', 6) .
-			attribute(2, pack 'n', $sport) .
-			attribute(3, pack 'n', $dport)));
-}
-
-# conntrack(8) cannot: its expectations are of random protocols.
-sub expect_port {
-	my ($src, $dst, $sport, $port) = @_;
-	my $v6 = $src =~ /:/;
-	my $mask = $v6 ? join ':', ('ffff') x 8 : '255.255.255.255';
-	my $message = pack('CCn', $v6 ? AF_INET6 : AF_INET, 0, 0) .
-		tuple(1, $src, $dst, $sport, 21) .
-		tuple(2, $src, $dst, 0, $port) .
-		tuple(3, $mask, $mask, 0, 0xffff) .
-		attribute(4, pack 'N', 300) . attribute(6, "ftp\0");
-
-	# NETLINK_NETFILTER; NEW of expectations; request, answer, create, but not again.
-	socket my $netlink, 16, SOCK_RAW, 12 or die "netlink: $!\n";
-	send $netlink, pack('LSSLL', 16 + length $message, 0x200, 0x605, 1, 0) . $message,
-		0 or die "netlink: $!\n";
-	recv $netlink, my $answer, 4096, 0;
-	$! = -unpack 'x16 l', $answer;
-	die "cannot make an expectation: $!\n" if $! != 0;
-}
 
 # Masters with a helper, and of each a data connection that is expected.
 sub make_expectations {
@@ -64,10 +23,7 @@ sub make_expectations {
 	for (@ends) {
 		my ($src, $dst) = @$_;
 		for my $sport (4001, 4002) {
-			my ($status, undef, $err) = conntap('create', '-p', 'tcp', '-s',
-				$src, '-d', $dst, '--sport', $sport, '--dport', 21,
-				'--state', 'established', '--helper', 'ftp', '-t', 600);
-			die "create: $err\n" if $status;
+			make_master($src, $dst, $sport);
 			expect_port($src, $dst, $sport, $sport + 1000);
 			push @made, "$src $dst 0 " . ($sport + 1000);
 		}
