@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 
 #include "index.h"
 #include "regions.h"
@@ -81,13 +82,15 @@ counter_value(const struct ct_flow *flow, enum agx_flow_column column,
 	}
 }
 
-/* A number without a name is shown as such. */
+/* A state of a newer kernel may have no name here: then its number. */
 static bool
 state_value(const struct ct_flow *flow, struct agx_value *value)
 {
 	const char *name = ct_state_name(flow->orig.proto, flow->state);
+	char number[8];
 
-	return name && agx_string(value, name);
+	snprintf(number, sizeof(number), "%u", flow->state);
+	return agx_string(value, name ? name : number);
 }
 
 static bool
