@@ -103,7 +103,8 @@ take_log(int major, int minor, void *line, void *unused)
 	static const char *const known[] = { "AgentX subagent connected",
 					     "AgentX master disconnected us",
 					     "failed to respond to ping",
-					     "v1 traps can't carry Counter64" };
+					     "v1 traps can't carry Counter64",
+					     "failed to convert v2->v1" };
 	const struct snmp_log_message *message = line;
 	size_t length = strcspn(message->msg, "\n");
 
