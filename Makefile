@@ -301,7 +301,8 @@ format:
 .PHONY: lint
 lint:
 	$(CLANG_FORMAT) --dry-run --Werror $(SOURCES)
-	mandoc -T lint -W warning plugins/cli/conntap.1 plugins/collectd/collectd-conntap.5
+	mandoc -T lint -W warning plugins/cli/conntap.1 plugins/collectd/collectd-conntap.5 \
+		plugins/agentx/conntap-agentx.8
 	prove tests/layers.t
 
 .PHONY: clean

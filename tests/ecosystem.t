@@ -113,7 +113,7 @@ sub references {
 			$add->($oid =~ /\{#SNMPINDEX\}/ ? 'placeholder' : 'instance', $oid);
 		} elsif ($line =~ /^\s+num_oid: '([^']*)'$/) {
 			$add->('placeholder', $1);
-		} elsif ($name =~ /\.md$/) {
+		} elsif ($name =~ /\.md$/ || $name !~ /\./) {
 			# The root itself is named as what may be replaced.
 			$add->('instance', $_) for grep { $_ ne $root }
 				$line =~ /(?<![\d.])\.?(1\.3\.6\.1\.4\.1(?:\.\d+)+)/g;

@@ -173,6 +173,7 @@ set_up_net_snmp(struct agent *agent)
 			       master_is_gone, NULL);
 	/* It needs no MIB, no configuration of its own, and keeps nothing. */
 	setenv("MIBS", "", 1);
+	setenv("MIBDIRS", "", 1);
 	netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE,
 			       1);
 	netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS,
@@ -418,5 +419,8 @@ main(int argc, char **argv)
 		snmp_shutdown(NAME);
 	}
 	end(agent);
+	/* Where that is still allowed. */
+	if (agent->options.pid_file)
+		unlink(agent->options.pid_file);
 	return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

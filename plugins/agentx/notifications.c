@@ -152,13 +152,17 @@ agx_notify(struct agx_space *space, struct agx_told *told, const agx_id *base,
 	uint64_t harm;
 
 	agx_space_look(space);
-	if (space->look_error || !space->controls.notifications)
+	if (space->look_error)
 		return;
 	harm = harm_of(&space->stats);
-	if (!told->began) {
+	if (!told->began)
 		told->harm = harm;
-		told->lost = 0;
-		told->began = true;
+	told->began = true;
+	/* What nobody wanted to hear is not told later. */
+	if (!space->controls.notifications) {
+		told->harm = harm;
+		told->lost = space->heard.lost;
+		return;
 	}
 	look_at_usage(space, told, root);
 	if (harm > told->harm && tell(space, told, root, TABLE_FULL))

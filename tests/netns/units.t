@@ -14,6 +14,7 @@ use Test::More;
 use lib $FindBin::Bin;
 use Files qw(:DEFAULT unpacked start_service told holds end_service);
 use Lab;
+use Snmp;
 
 plan(skip_all => 'no systemd-analyze here (Debian: systemd): no unit is tested')
 	unless grep { -x "$_/systemd-analyze" } split /:/, $ENV{PATH};
@@ -21,8 +22,10 @@ enter_lab();
 
 my $units = abs_path("$FindBin::Bin/../../contrib/systemd");
 my $dir = open_dir();
-my $installed = '/usr/local/sbin/conntap';
-my $built = abs_path(program('conntap'));
+# As installed, and as built: the agent only where Net-SNMP's headers are.
+my %built = map { my $built = abs_path(program($_));
+	$built && -x $built ? ("/usr/local/sbin/$_" => $built) : () }
+	'conntap', 'conntap-agentx';
 my ($user, $other) = (65534, 65533);
 
 # The settings of a unit, those that are there several times one after another; an empty
@@ -50,10 +53,15 @@ sub flow_log {
 my %texts = map { m{([^/]+)\z} ? ($1 => slurp($_)) : () }
 	glob "$units/*.service $units/*.timer";
 $texts{'conntap-flow-log.service'} = flow_log();
+if (!$built{'/usr/local/sbin/conntap-agentx'}) {
+	delete $texts{'conntap-agentx.service'};
+	diag('built without conntap-agentx: its unit is not tested');
+}
 
 # As installed, but for the program.
 for my $name (keys %texts) {
-	spew("$dir/$name", $texts{$name} =~ s/^ExecStart=\K\Q$installed\E /$built /gmr);
+	my $text = $texts{$name} =~ s{^ExecStart=\K(/\S+)}{$built{$1} // $1}gemr;
+	spew("$dir/$name", $text);
 }
 
 sub check_verify {
@@ -102,14 +110,16 @@ sub check_sysusers {
 		my ($line) = grep { /^conntap:/ } split /\n/, slurp("$root/etc/passwd") // '';
 		like($line // '', qr{:/var/lib/conntap:[^:]*/nologin$}, 'and nobody logs in as him');
 	}
-	for my $name (grep { /^conntap-(?:xml|flow).*\.service$/ } sort keys %texts) {
+	for my $name (grep { /^conntap-(?:xml|flow|agentx).*\.service$/ }
+		sort keys %texts) {
 		is_deeply(settings($texts{$name})->{User}, ['conntap'], "$name: its user");
 	}
 }
 
 # What is the same in all of them stays the same.
 sub check_alike {
-	my %different = map { $_ => 1 } qw(Description Documentation Type ExecStart ExecReload
+	my %different = map { $_ => 1 } qw(Description Documentation After Type
+		ExecStart ExecReload
 		Restart RestartSec RestartPreventExitStatus WatchdogSec TimeoutStartSec User
 		ReadWritePaths StateDirectory StateDirectoryMode UMask SyslogLevel LogLevelMax
 		RestrictAddressFamilies WantedBy);
@@ -130,13 +140,13 @@ sub command_of {
 	my ($program, @words) = map { s/%%/%/gr =~ s{^/var/lib/conntap/}{$state/}r }
 		split / /, $line;
 
-	is($program, $installed, "$name: the program as installed");
+	ok($built{$program}, "$name: $program is a program of ours");
 	is_deeply($settings->{$_}, ['CAP_NET_ADMIN'], "$name: $_")
 		for 'AmbientCapabilities', 'CapabilityBoundingSet';
 	return ('sh', '-c', "umask $settings->{UMask}[0]; exec \"\$@\"", 'sh', 'setpriv',
 		"--reuid=$user", "--regid=$user", '--clear-groups', '--no-new-privs',
 		(map { "--$_=-all,+net_admin" } qw(inh-caps ambient-caps bounding-set)),
-		$built, @words);
+		$built{$program}, @words);
 }
 
 sub state_dir {
@@ -261,6 +271,62 @@ sub check_flow_log {
 	is((end_service($job))[0], 0, "$name: it ends");
 }
 
+# The example for snmpd lets the user in; nobody else but root may use the socket.
+sub perms_of_example {
+	my $example = slurp("$FindBin::Bin/../../plugins/agentx/snmpd.conf.example");
+	my ($line) = $example =~ /^(agentXPerms .*)$/m;
+
+	like($line // '', qr/ conntap conntap$/,
+		'snmpd.conf.example: the socket is for conntap');
+	return ($line // '') =~ s/ conntap conntap$/ $user $user/r . "\n";
+}
+
+# It may start before snmpd, and lives on without.
+sub check_agent {
+	my $name = 'conntap-agentx.service';
+	my $settings = settings($texts{$name} // return);
+	my @command = command_of($name, '');
+
+	is_deeply($settings->{Type}, ['exec'], "$name: it does not tell how it is");
+	unlike($texts{$name}, qr/^(?:Requires|BindsTo)=/m, "$name: snmpd is not needed");
+	my ($usage) = run(@command, '--no-such-option');
+	is_deeply($settings->{RestartPreventExitStatus}, [$usage],
+		"$name: wrong options are not tried again");
+	# Snmp adds these two.
+	my ($program, $option) = splice @command, -2;
+	is("$program $option", program('conntap-agentx') . ' --foreground',
+		"$name: in the foreground");
+	SKIP: {
+		skip('no snmpd here', 1) unless Snmp::snmp_daemon('snmpd');
+		check_agent_runs($name, @command);
+	}
+}
+
+sub check_agent_runs {
+	my ($name, @command) = @_;
+	my $snmp = start_snmp(before => \@command, snmpd => 0,
+		config => perms_of_example());
+
+	ok(holds(sub { $snmp->log =~ /cannot reach the master agent/ }),
+		"$name: without snmpd it says so");
+	$snmp->start_snmpd;
+	$snmp->wait_for_agent;
+	is($snmp->value('conntapEntries', 0), table_size(), "$name: it answers");
+	ok(scalar $snmp->walk(oid('conntapFlowMark')), "$name: it has the flows");
+	my $status = slurp("/proc/$snmp->{agent}{pid}/status");
+	my %status = $status =~ /^(Cap\w+|NoNewPrivs):\s*(\w+)$/mg;
+	my $right = sprintf '%016x', 1 << 12;
+	is_deeply(\%status, { NoNewPrivs => 1,
+		map { $_ => $right } qw(CapInh CapPrm CapEff CapBnd CapAmb) },
+		"$name: it has the one right");
+	my @reader = ('setpriv', "--reuid=$other", "--regid=$other", "--groups=$user");
+	isnt((run(@reader, 'test', '-w', $snmp->{address} =~ s/^unix://r))[0], 0,
+		"$name: its group may not use the socket");
+	my $known = qr/^.*(?:cannot reach|connected to) the master agent.*\n/m;
+	is($snmp->log =~ s/$known//gr, '', "$name: it says nothing else");
+	is(($snmp->stop('agent'))[1], 0, "$name: it ends");
+}
+
 check_verify();
 check_security();
 check_sysusers();
@@ -271,6 +337,7 @@ SKIP: {
 		if (run('setpriv', "--reuid=$user", "--regid=$user", '--clear-groups', 'true'))[0];
 	check_service();
 	check_once();
+	check_agent();
 	$traffic = undef;
 	check_flow_log();
 }
