@@ -50,8 +50,8 @@ use Test::More ();
 use Time::HiRes qw(time);
 use Time::Local qw(timelocal);
 
-our @EXPORT = qw(enter_lab lab_has program run start start_stalled start_listening
-	so_far interrupt finish read_rest conntap refused wait_until set_sysctl
+our @EXPORT = qw(enter_lab lab_has program run must start start_stalled start_listening
+	so_far interrupt finish read_rest conntap refused wait_until set_sysctl setting
 	start_traffic flood conntrack_flows proc_flows parse_flow table_size flow_key
 	flow_line kind_flows same_lines fits_schema json_lines);
 
@@ -137,6 +137,14 @@ sub finish {
 # Runs a command without a shell: (exit status or 128 + signal, stdout, stderr).
 sub run {
 	return finish(start({}, @_));
+}
+
+# The same, where it has to succeed: stdout.
+sub must {
+	my ($status, $out, $err) = run(@_);
+
+	die "@_: $err\n" if $status;
+	return $out;
 }
 
 # Runs conntap with those arguments, likewise.
@@ -257,6 +265,15 @@ sub set_sysctl {
 	open my $file, '>', "/proc/sys/$key" or die "/proc/sys/$key: $!\n";
 	print $file $value or die "/proc/sys/$key: $!\n";
 	close $file or die "/proc/sys/$key: $!\n";
+}
+
+# setting('nf_conntrack_max'), of the gateway's conntrack: a number.
+sub setting {
+	my ($name) = @_;
+	my $path = "/proc/sys/net/netfilter/$name";
+
+	open my $file, '<', $path or die "$path: $!\n";
+	return 0 + <$file>;
 }
 
 # Starts the traffic of all or of those kinds and waits until it is there.  What cannot

@@ -42,13 +42,6 @@ my %fleet = (
 );
 my @names = sort keys %fleet;
 
-sub must {
-	my ($status, $out, $err) = run(@_);
-
-	die "@_: $err\n" if $status;
-	return $out;
-}
-
 sub inside {
 	my ($netns, @command) = @_;
 

@@ -52,13 +52,6 @@ sub slurp {
 	return scalar <$file>;
 }
 
-sub must {
-	my ($status, $out, $err) = run(@_);
-
-	die "@_: $err\n" if $status;
-	return $out;
-}
-
 # By promtool, which needs no server.
 sub check_files {
 	my $tool = program('prometheus/promtool');

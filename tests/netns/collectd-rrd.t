@@ -32,13 +32,6 @@ my ($program) = grep { -x } map { "$_/rrdtool" } split /:/, $ENV{PATH};
 plan(skip_all => 'no rrdtool here, or collectd has no plugin for it')
 	unless $modules && $program;
 
-sub must {
-	my ($status, $out, $err) = run(@_);
-
-	die "@_: $err\n" if $status;
-	return $out;
-}
-
 sub slurp {
 	my ($path) = @_;
 

@@ -24,7 +24,6 @@ must('nft', 'add table inet quiet; add chain inet quiet output ' .
 	'{ type filter hook output priority raw; }; ' .
 	'add rule inet quiet output oif lo notrack');
 
-my $sysctls = '/proc/sys/net/netfilter';
 my %usual = (1 => 'icmp', 6 => 'tcp', 17 => 'udp', 33 => 'dccp', 47 => 'gre',
 	58 => 'icmpv6', 132 => 'sctp', 136 => 'udplite');
 my %states = (
@@ -42,20 +41,6 @@ my @durations = ([1, '0-1s'], [10, '1-10s'], [60, '10-60s'], [600, '1-10m'],
 	[3600, '10-60m'], [9**9**9, 'over_1h']);
 my @sizes = ([1e3, '0-1k'], [1e4, '1-10k'], [1e5, '10-100k'], [1e6, '100k-1M'],
 	[1e7, '1-10M'], [1e8, '10-100M'], [9**9**9, 'over_100M']);
-
-sub must {
-	my ($status, $out, $err) = run(@_);
-
-	die "@_: $err\n" if $status;
-	return $out;
-}
-
-sub setting {
-	my ($name) = @_;
-
-	open my $file, '<', "$sysctls/$name" or die "$name: $!\n";
-	return 0 + <$file>;
-}
 
 # What the values should be.
 
@@ -492,7 +477,6 @@ sub check_everything {
 	cmp_ok($host->stop, '<', 1, 'it ends within a second');
 	is($host->{status}, 0, 'it ends well');
 }
-
 
 # Rows of csv that were written after the first so many.
 sub rows_after {

@@ -13,13 +13,6 @@ use Lab;
 
 enter_lab();
 
-sub setting {
-	my ($name) = @_;
-
-	open my $file, '<', "/proc/sys/net/netfilter/$name" or die "$name: $!\n";
-	return 0 + <$file>;
-}
-
 sub check_count {
 	my ($name, $expected, @arguments) = @_;
 

@@ -35,13 +35,6 @@ sub ct_kill {
 	return run($ct_kill, @words, @who, $host);
 }
 
-sub must {
-	my ($status, $out, $err) = run(@_);
-
-	die "@_: $err\n" if $status;
-	return $out;
-}
-
 sub insert {
 	must(qw(conntrack -I -p udp -t 600 -s 192.0.2.1 -d 192.0.2.2 --dport 53),
 		'--sport', @_);

@@ -28,13 +28,6 @@ my $nobody_works = !(run(@nobody, program('conntap'), '--version'))[0];
 my $rights = 'conntap: cannot read the connection tracking table: Operation not ' .
 	"permitted: run it as root, or with CAP_NET_ADMIN\n";
 
-sub must {
-	my ($status, $out, $err) = run(@_);
-
-	die "@_: $err\n" if $status;
-	return $out;
-}
-
 # What the numbers should be.
 
 my %proto_names = (1 => 'icmp', 6 => 'tcp', 17 => 'udp', 33 => 'dccp', 47 => 'gre',

@@ -51,12 +51,6 @@ sub output {
 	return $out;
 }
 
-sub setting {
-	my ($name) = @_;
-
-	return 0 + output('cat', "/proc/sys/net/netfilter/$name");
-}
-
 # "counter cpu" => number, as conntrack(8) has it, behind those words.
 sub seen {
 	my @before = @_;

@@ -1,0 +1,484 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# conntap-agentx through the days of its life: before snmpd is there, while that
+# restarts, dies or hangs; a namespace that goes and returns; without rights, as another
+# user; its options and its file; and its end.  Arguments are the parts to run.
+use strict;
+use warnings;
+
+use File::Temp ();
+use FindBin;
+use Test::More;
+use Time::HiRes qw(time);
+
+use lib $FindBin::Bin;
+use Files;
+use Lab;
+use Snmp;
+
+enter_lab();
+need_snmp();
+
+my $agent = program('conntap-agentx');
+# The ping interval of all agents here is a second.  What a slow machine may take.
+my $back_within = 5;
+my $net_admin = 1 << 12;
+my $sys_admin = 1 << 21;
+
+sub insert {
+	my ($netns, $port, $count) = @_;
+
+	for my $n (1 .. $count) {
+		must('ip', 'netns', 'exec', $netns, qw(conntrack -I -p udp -s 192.0.2.1
+			-d 192.0.2.2 --dport 53 -t 600 --sport), $port + $n);
+	}
+}
+
+# Test: it answers within a while.
+sub comes_back {
+	my ($snmp, $name) = @_;
+	my $seconds = eval { $snmp->wait_for_agent };
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok(defined $seconds && $seconds < $back_within, "$name: it answers again")
+		or diag($@);
+	note(sprintf '%s: after %.2f s', $name, $seconds // -1);
+	my %marks = $snmp->column('conntapFlowMark');
+	is(scalar keys %marks, table_size(), "$name: with its flows");
+}
+
+sub descriptors {
+	my ($pid) = @_;
+
+	return scalar(() = glob "/proc/$pid/fd/*");
+}
+
+# Processor time in seconds.
+sub busy {
+	my ($pid) = @_;
+	my @fields = split ' ', slurp("/proc/$pid/stat") =~ s/^.*\) //sr;
+
+	return ($fields[11] + $fields[12]) / 100;
+}
+
+sub lines_of {
+	my ($snmp, $pattern) = @_;
+
+	return scalar grep { /$pattern/ } split /\n/, $snmp->log;
+}
+
+# The master agent.
+
+sub check_before {
+	insert('gateway', 1000, 5);
+	my $snmp = start_snmp(snmpd => 0);
+
+	eval { wait_until('a message', sub { $snmp->log =~ /master agent/ }) };
+	like($snmp->log,
+		qr/cannot reach the master agent at unix:\S+: trying again every 1 s/,
+		'before snmpd: it says so');
+	# Several tries.
+	select undef, undef, undef, 2.5;
+	is(lines_of($snmp, qr/./), 1, 'before snmpd: it says so once')
+		or diag($snmp->log);
+	$snmp->start_snmpd;
+	comes_back($snmp, 'before snmpd');
+	is(lines_of($snmp, qr/connected to the master agent at/), 1,
+		'before snmpd: and that it is connected');
+}
+
+sub check_restarts {
+	my $snmp = start_snmp();
+	my $pid = $snmp->{agent}{pid};
+
+	$snmp->stop('snmpd');
+	$snmp->start_snmpd;
+	comes_back($snmp, 'snmpd restarted');
+	my $before = descriptors($pid);
+	for my $how ('TERM', 'KILL', 'KILL') {
+		$snmp->stop('snmpd', $how);
+		eval { wait_until('a message', sub {
+			lines_of($snmp, qr/connected to/) <=
+				lines_of($snmp, qr/(?:lost|gone)/) }) };
+		$snmp->start_snmpd;
+		comes_back($snmp, "snmpd ended by $how");
+	}
+	is(descriptors($pid), $before, 'restarts: no descriptor is left open');
+	is(lines_of($snmp, qr/connected to the master agent at/), 5,
+		'restarts: each is told of once');
+	cmp_ok(lines_of($snmp, qr/./), '<=', 10, 'restarts: and not much more')
+		or diag($snmp->log);
+}
+
+# Ten seconds; options are looked at meanwhile.
+sub check_stopped {
+	my $snmp = start_snmp();
+	my $pid = $snmp->{agent}{pid};
+	my $before = busy($pid);
+	my $begun = time;
+
+	kill STOP => $snmp->{snmpd}{pid};
+	check_bad_options();
+	check_help();
+	check_file();
+	my $left = 10 - (time - $begun);
+	select undef, undef, undef, $left if $left > 0;
+	cmp_ok(busy($pid) - $before, '<', 1.5, 'snmpd hung: the agent idles meanwhile');
+	kill CONT => $snmp->{snmpd}{pid};
+	comes_back($snmp, 'snmpd hung for ten seconds');
+	is(Lab::process_state($pid) =~ /[SR]/, 1, 'snmpd hung: it is the same agent');
+
+	kill STOP => $pid;
+	{
+		local $snmp->{patience} = 0.3;
+		is($snmp->answers, undef, 'the agent hung: no answer');
+	}
+	# snmpd itself waits for it, as long as its agentXTimeout is.
+	kill CONT => $pid;
+	comes_back($snmp, 'the agent hung');
+}
+
+# Namespaces.
+
+sub marks_in {
+	my ($snmp, $community) = @_;
+	my $who = { community => $community };
+	my %marks = eval { $snmp->column($who, 'conntapFlowMark') };
+
+	return scalar keys %marks;
+}
+
+sub check_netns {
+	must('ip', 'netns', 'add', 'one');
+	insert('one', 1000, 3);
+	my $snmp = start_snmp(contexts => ['one'],
+		options => [qw(--netns one --snapshot-age 1 --events)]);
+	$snmp->wait_for_agent(community => 'in-one');
+	my $who = { community => 'in-one' };
+	is(marks_in($snmp, 'in-one'), 3, 'namespace: its flows');
+
+	must('ip', 'netns', 'delete', 'one');
+	my $count = 'unknown';
+	eval { wait_until('its end', sub {
+		$count = $snmp->value($who, 'conntapEntries', 0);
+		return !defined $count && !marks_in($snmp, 'in-one') }) };
+	is($count, undef, 'namespace gone: its scalars are not instantiated');
+	is(marks_in($snmp, 'in-one'), 0, 'namespace gone: nor are flows');
+	is($snmp->value($who, 'conntapNetns', 0), 'one', 'namespace gone: its name is');
+	is($snmp->value('conntapEntries', 0), table_size(),
+		'namespace gone: the other is there');
+	my $said = grep { /\bone\b/ } split /\n/, $snmp->log;
+	ok($said == 1 || $said == 2, 'namespace gone: each reader says it once')
+		or diag($snmp->log);
+
+	must('ip', 'netns', 'add', 'one');
+	insert('one', 2000, 4);
+	my $begun = time;
+	eval { wait_until('its return', sub { marks_in($snmp, 'in-one') == 4 }) };
+	is(marks_in($snmp, 'in-one'), 4, 'namespace back: its flows');
+	is($snmp->value($who, 'conntapEntries', 0), 4, 'namespace back: its scalars');
+	note(sprintf 'namespace back: after %.2f s', time - $begun);
+	my ($peak, $rate) = map { my $name = $_; sub { $snmp->value($who, $name, 0) } }
+		'conntapPeakEntries', 'conntapCreateRate';
+	must(qw(ip netns exec one), program('tests/flood'), '-n', 500);
+	eval { wait_until('events', sub { $rate->() }) };
+	cmp_ok($rate->() // 0, '>', 0, 'namespace back: its events');
+	# A few looks at the count, without a question.
+	must(qw(ip netns exec one), program('tests/flood'), '-n', 2000, '-f', 1000);
+	select undef, undef, undef, 0.7;
+	must(qw(ip netns exec one conntrack -F));
+	is($peak->(), 2504, 'namespace back: its peak');
+	$snmp = undef;
+	must('ip', 'netns', 'delete', 'one');
+}
+
+# One that is not there at the start may come.
+sub check_netns_later {
+	my $snmp = start_snmp(contexts => ['later'],
+		options => [qw(--netns later --snapshot-age 1)]);
+
+	is($snmp->value('conntapEntries', 0), table_size(),
+		'no such namespace: the other works');
+	like($snmp->log, qr/later/, 'no such namespace: it is said');
+	must('ip', 'netns', 'add', 'later');
+	insert('later', 2000, 2);
+	eval { wait_until('the namespace', sub { marks_in($snmp, 'in-later') == 2 }) };
+	is(marks_in($snmp, 'in-later'), 2, 'it comes: its flows');
+	$snmp = undef;
+	must('ip', 'netns', 'delete', 'later');
+}
+
+# Rights.
+
+# It says so, and then it ends, or shows what all may know and nothing half.
+sub check_rights {
+	my @without = (
+		'root' => [qw(--bounding-set=-net_admin --inh-caps=-net_admin)],
+		'nobody' => [qw(--reuid=65534 --regid=65534 --clear-groups)],
+	);
+
+	insert('gateway', 3000, 5);
+	while (my ($who, $how) = splice @without, 0, 2) {
+		my $name = "$who without rights";
+		my $before = ['setpriv', @$how];
+		my $snmp = start_snmp(agent => 0, before => $before);
+		SKIP: {
+			skip("$name: it cannot be run so", 1)
+				if (run(@$before, $agent, '--version'))[0];
+			$snmp->start_agent;
+			my $pid = $snmp->{agent}{pid};
+			eval { wait_until('a message', sub {
+				$snmp->log =~ /CAP_NET_ADMIN/ ||
+					Lab::process_state($pid) eq 'Z' }) };
+			like($snmp->log, qr/CAP_NET_ADMIN/,
+				"$name: it is said what is missing");
+			nothing_half($snmp, $name) if Lab::process_state($pid) ne 'Z';
+		}
+	}
+}
+
+sub nothing_half {
+	my ($snmp, $name) = @_;
+
+	eval { wait_until('an answer', sub {
+		defined $snmp->value('conntapAgentVersion', 0) &&
+			defined $snmp->value('conntapNotificationsEnabled', 0) }) };
+	my $max = 0 + slurp('/proc/sys/net/netfilter/nf_conntrack_max');
+	is_deeply([map { $snmp->value("conntap$_", 0) } 'Entries', 'MaxEntries'],
+		[table_size(), $max], "$name: what all may know");
+	is_deeply([$snmp->walk(oid('conntapFlows'))], [], "$name: no flows");
+	is_deeply([grep { defined } map { $snmp->value("conntap$_", 0) } qw(EntriesIpv4
+		EntriesIpv6 EntriesNat SnapshotRows SnapshotTime ExpectEntries)], [],
+		"$name: no zeros for what is not known");
+	is_deeply([map { $snmp->walk(oid("conntap${_}Table")) }
+		qw(Proto TcpState Zone)], [], "$name: no empty tables");
+	# Once for each thing that it cannot do.
+	cmp_ok(lines_of($snmp, qr/CAP_NET_ADMIN/), '<=', 2,
+		"$name: it is not said all the time") or diag($snmp->log);
+}
+
+sub status_of {
+	my ($path) = @_;
+
+	return map { /^(\w+):\s*(.*)$/ ? ($1 => $2) : () } split /\n/, slurp($path);
+}
+
+# Test: each thread is nobody's and can do just that.
+sub can_only {
+	my ($name, $pid, $mask) = @_;
+	my $hex = sprintf '%016x', $mask;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	for my $path (glob "/proc/$pid/task/*/status") {
+		my %is = status_of($path);
+		is(join(' ', map { s/\s+/ /gr } @is{qw(Uid Gid CapEff CapPrm)}),
+			"65534 65534 65534 65534 65534 65534 65534 65534 $hex $hex",
+			"$name: $path");
+		is("$is{CapInh} $is{CapAmb}", '0' x 16 . ' ' . '0' x 16,
+			"$name: nothing to hand on");
+	}
+}
+
+sub check_user {
+	SKIP: {
+		skip('nobody is not a user of this namespace', 1) if (run('setpriv',
+			qw(--reuid=65534 --regid=65534 --clear-groups true)))[0];
+		become_nobody();
+	}
+	my ($status, undef, $err) = run($agent, qw(--foreground --config /dev/null
+		--user nobody-of-that-name));
+	is($status, 1, '--user: nobody of that name: status 1');
+	like($err, qr/\Aconntap-agentx: [^\n]*nobody-of-that-name[^\n]*\n\z/,
+		'--user: nobody of that name: it says so');
+}
+
+sub become_nobody {
+	insert('gateway', 4000, 2);
+	my $snmp = start_snmp(options =>
+		[qw(--user nobody --allow-delete --snapshot-age 1)]);
+	can_only('--user', $snmp->{agent}{pid}, $net_admin);
+	my ($flow) = conntrack_flows();
+	my $action = oid('conntapFlowAction', flow_index($flow));
+	my $set = $snmp->set([$action, 'integer', 2]);
+	is($set->{error}, 'noError', '--user: it may delete');
+	$snmp->stop('snmpd', 'KILL');
+	$snmp->start_snmpd;
+	comes_back($snmp, '--user, and snmpd restarted');
+	$snmp = undef;
+
+	must('ip', 'netns', 'add', 'one');
+	insert('one', 1000, 3);
+	$snmp = start_snmp(contexts => ['one'],
+		options => [qw(--user nobody --netns one)]);
+	can_only('--user with --netns', $snmp->{agent}{pid}, $net_admin | $sys_admin);
+	$snmp->wait_for_agent(community => 'in-one');
+	is(marks_in($snmp, 'in-one'), 3, '--user with --netns: its flows');
+	$snmp = undef;
+	must('ip', 'netns', 'delete', 'one');
+}
+
+# Options.
+
+# Test: it ends at once, with status 2 and one line that fits.
+sub refuses {
+	my ($why, @arguments) = @_;
+	my ($status, $out, $err) = run($agent, @arguments);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is("$status $out", '2 ', "@arguments: status 2");
+	like($err, qr/\Aconntap-agentx: [^\n]*$why[^\n]*\n\z/, "@arguments: why");
+}
+
+sub check_bad_options {
+	my @bad = (
+		[qr/--snapshot-age: 0 .*1 to 86400/, '--snapshot-age', 0],
+		[qr/--snapshot-age: 86401 .*1 to 86400/, '--snapshot-age=86401'],
+		[qr/--snapshot-age: soon .*1 to 86400/, qw(--snapshot-age soon)],
+		[qr/--snapshot-age: -5 .*1 to 86400/, qw(--snapshot-age -5)],
+		[qr/--ping-interval: 0 .*1 to 3600/, qw(--ping-interval 0)],
+		[qr/--ping-interval: 3601 .*1 to 3600/, qw(--ping-interval 3601)],
+		[qr/--max-rows: many /, qw(--max-rows many)],
+		[qr/--max-rows: 4294967296 /, qw(--max-rows 4294967296)],
+		[qr/--delete-limit: 1\.5 /, qw(--delete-limit 1.5)],
+		[qr/--usage-high: 101 .*100/, qw(--usage-high 101)],
+		[qr/--usage-low: -2 .*-1/, qw(--usage-low -2)],
+		[qr/--notification-interval: 86401 .*86400/,
+			qw(--notification-interval 86401)],
+		[qr/--base-oid: 1\.3\.x .*like/, qw(--base-oid 1.3.x)],
+		[qr/--base-oid: 1\.3\.4294967296 /, qw(--base-oid 1.3.4294967296)],
+		[qr/--base-oid:/, '--base-oid', ''],
+		[qr/--netns: .*ip netns/, '--netns', ''],
+		[qr/--snapshot-age.*value/, '--snapshot-age'],
+		[qr/--events.*value/, '--events=yes'],
+		[qr/--frobnicate.*--help/, '--frobnicate'],
+		[qr/walk.*--help/, 'walk'],
+		[qr/-x.*--help/, '-x'],
+		[qr/no-such-file.*No such file/, qw(--config /tmp/no-such-file)],
+	);
+
+	refuses(@$_) for @bad;
+}
+
+sub check_help {
+	my ($status, $out, $err) = run($agent, '--help');
+
+	is("$status $err", '0 ', '--help: status');
+	like($out, qr/--\Q$_\E\b/, "--help: $_") for qw(config agentx-socket
+		ping-interval netns base-oid snapshot-age max-rows no-flow-table events
+		allow-delete delete-limit allow-write usage-high usage-low
+		notification-interval no-notifications user foreground pid-file);
+	($status, $out, $err) = run($agent, '--version');
+	like("$status $out$err", qr/\A0 conntap-agentx \d+\.\d+\.\d+\n\z/, '--version');
+}
+
+# What is wrong in a file is told with its place.
+sub check_file {
+	my $dir = open_dir();
+	my @bad = (
+		["snapshot-age 0\n", qr/conf:1: .*snapshot-age: 0 /],
+		["# all is well\n\n  events # or not\nping-interval often\n",
+			qr/conf:4: .*ping-interval: often /],
+		["allow-delete yes\n", qr/conf:1: .*allow-delete.*no value/],
+		["max-rows\n", qr/conf:1: .*max-rows.*value/],
+		["config /tmp/other\n", qr/conf:1: .*config/],
+		["\n--events\n", qr/conf:2: .*--events/],
+		["x" x 5000, qr/conf:1: /],
+	);
+
+	for my $case (@bad) {
+		spew("$dir/conf", $case->[0]);
+		refuses($case->[1], '--config', "$dir/conf", '--foreground');
+	}
+}
+
+# The file is read, and the command line wins.
+sub check_config {
+	my $dir = open_dir();
+	my $snmp = start_snmp(agent => 0);
+
+	insert('gateway', 5000, 8);
+	spew("$dir/conf", <<"END");
+# of the tests
+agentx-socket $snmp->{address}
+ping-interval	1
+snapshot-age 77	# seconds
+max-rows 5
+usage-high 70
+usage-low 60
+notification-interval 9
+no-notifications
+allow-write
+END
+	$snmp->{options} = [];
+	$snmp->{agent} = start({}, $agent, '--foreground', '--config', "$dir/conf",
+		'--usage-low', 50);
+	$snmp->wait_for_agent;
+	is_deeply([map { $snmp->value("conntap$_", 0) } qw(SnapshotMaxAge
+		UsageHighThreshold UsageLowThreshold NotificationInterval
+		NotificationsEnabled SnapshotRows)],
+		[77, 70, 50, 9, 2, 5], 'a file, and the command line');
+	my $set = $snmp->set([oid('conntapSnapshotMaxAge', 0), 'gauge', 5]);
+	is($set->{error}, 'noError', 'a file: allow-write');
+}
+
+# The end.
+
+# Test: a signal ends it well, within a second.
+sub ends_well {
+	my ($snmp, $name, $signal) = @_;
+	my ($seconds, $status, $out) = $snmp->stop('agent', $signal // 'TERM');
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is("$status $out", '0 ', "$name: it ends well");
+	cmp_ok($seconds, '<', 1, "$name: within a second");
+}
+
+sub check_end {
+	my $snmp = start_snmp();
+	ends_well($snmp, 'SIGTERM');
+	is(($snmp->get(oid('conntapEntries', 0)))[0][1], 'noSuchObject',
+		'SIGTERM: its objects are gone at once');
+	$snmp->start_agent('--events');
+	$snmp->wait_for_agent;
+	ends_well($snmp, 'SIGINT', 'INT');
+	$snmp->start_agent;
+	wait_until('a connection', sub { $snmp->log =~ /connected/ });
+	ends_well($snmp, 'at once');
+	$snmp->stop('snmpd');
+	$snmp->start_agent;
+	wait_until('a message', sub { $snmp->log =~ /master agent/ });
+	ends_well($snmp, 'without snmpd');
+
+	flood('-n', 100_000);
+	$snmp->start_snmpd;
+	$snmp->start_agent(qw(--snapshot-age 1));
+	$snmp->wait_for_agent;
+	$snmp->ask('full', 'next', 0, 0, [oid('conntapFlowMark'), 'null']);
+	ends_well($snmp, 'with many flows');
+	run('conntrack', '-F');
+}
+
+# Into the background, with a file that says which process it is.
+sub check_background {
+	my $dir = open_dir();
+	my $snmp = start_snmp(agent => 0);
+	my ($status, $out, $err) = run($agent, qw(--config /dev/null --ping-interval 1),
+		'--agentx-socket', $snmp->{address}, '--pid-file', "$dir/pid");
+
+	is("$status $out$err", '0 ', 'background: it leaves the terminal');
+	my $pid = 0 + wait_until('a number', sub { slurp("$dir/pid") });
+	ok(-d "/proc/$pid", 'background: the file has the process');
+	eval { wait_until('an answer', sub {
+		($snmp->get(oid('conntapEntries', 0)))[0][1] eq 'gauge' }) };
+	is($snmp->value('conntapEntries', 0), table_size(), 'background: it answers');
+	kill TERM => $pid;
+	my $begun = time;
+	eval { wait_until('its end', sub { !-d "/proc/$pid" ||
+		Lab::process_state($pid) eq 'Z' }) };
+	cmp_ok(time - $begun, '<', 1.5, 'background: it ends');
+}
+
+main->can("check_$_")->() for @ARGV ? @ARGV : qw(before restarts stopped netns
+	netns_later rights user config end background);
+done_testing();
