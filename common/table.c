@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Two lists of packed rows, one a family, as addresses differ in length; what is asked
- * of both is answered by the one whose flow comes first.  Rows stay in the order that
- * they came in; beside them is the order of their keys.  A key is a string of bytes
+ * of both is answered by the one whose flow comes first.  A key is a string of bytes
  * that compares as the key does.
  */
 #include "table.h"
@@ -65,7 +64,6 @@ struct list {
 	size_t row_size;
 	size_t key_size;
 	char *rows;
-	uint32_t *order; /* of the keys */
 	size_t count;
 	size_t room;
 };
@@ -222,9 +220,7 @@ ct_table_free(struct ct_table *table)
 	if (!table)
 		return;
 	free(table->ipv4.rows);
-	free(table->ipv4.order);
 	free(table->ipv6.rows);
-	free(table->ipv6.order);
 	free(table->labels);
 	free(table);
 }
@@ -374,22 +370,67 @@ by_key6(const void *a, const void *b)
 	return order ? order : left->row < right->row ? 1 : -1;
 }
 
-static int
-sort(struct list *list)
+/*
+ * Puts the rows in the order of their keys, in place: each to where the row stands that
+ * goes on from there, until a circle is closed.  `order` tells for each place which row
+ * it is to have, and is used up.
+ */
+static void
+move_rows(struct list *list, uint32_t *order)
+{
+	char held[sizeof(struct row6)];
+	const size_t size = list->row_size;
+
+	for (uint32_t first = 0; first < list->count; first++) {
+		uint32_t place = first;
+
+		if (order[first] == first)
+			continue;
+		memcpy(held, list->rows + first * size, size);
+		while (order[place] != first) {
+			uint32_t from = order[place];
+
+			memcpy(list->rows + place * size, list->rows + from * size,
+			       size);
+			order[place] = place;
+			place = from;
+		}
+		memcpy(list->rows + place * size, held, size);
+		order[place] = place;
+	}
+}
+
+/* Of rows with one key, the first stays. */
+static void
+drop_repeated(struct list *list)
+{
+	const size_t size = list->row_size;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const char *row = list->rows + i * size;
+
+		if (kept > 0 &&
+		    memcmp(row, list->rows + (kept - 1) * size, list->key_size) == 0)
+			continue;
+		if (kept != i)
+			memcpy(list->rows + kept * size, row, size);
+		kept++;
+	}
+	list->count = kept;
+}
+
+/* The rows' numbers in the order of their keys; NULL: no memory. */
+static uint32_t *
+order_of(const struct list *list)
 {
 	bool is_ipv4 = list->key_size == KEY4;
 	size_t size = is_ipv4 ? sizeof(struct entry4) : sizeof(struct entry6);
-	size_t kept = 0;
-	char *entries;
+	char *entries = reallocarray(NULL, list->count, size);
+	uint32_t *order;
 
-	if (list->count == 0)
-		return 0;
-	entries = reallocarray(NULL, list->count, size);
-	list->order = reallocarray(NULL, list->count, sizeof(*list->order));
-	if (!entries || !list->order) {
-		free(entries);
-		return -ENOMEM;
-	}
+	if (!entries)
+		return NULL;
 	for (uint32_t i = 0; i < list->count; i++) {
 		char *entry = entries + i * size;
 
@@ -397,15 +438,32 @@ sort(struct list *list)
 		memcpy(entry + list->key_size, &i, sizeof(i));
 	}
 	qsort(entries, list->count, size, is_ipv4 ? by_key4 : by_key6);
-	for (size_t i = 0; i < list->count; i++) {
-		const char *entry = entries + i * size;
+	/* The numbers come to the front of what the entries took. */
+	order = (uint32_t *)(void *)entries;
+	for (size_t i = 0; i < list->count; i++)
+		memmove(&order[i], entries + i * size + list->key_size, sizeof(*order));
+	return order;
+}
 
-		if (i > 0 && memcmp(entry, entry - size, list->key_size) == 0)
-			continue;
-		memcpy(&list->order[kept++], entry + list->key_size, sizeof(uint32_t));
+static int
+sort(struct list *list)
+{
+	uint32_t *order;
+	char *rows;
+
+	if (list->count == 0)
+		return 0;
+	order = order_of(list);
+	if (!order)
+		return -ENOMEM;
+	move_rows(list, order);
+	free(order);
+	drop_repeated(list);
+	rows = reallocarray(list->rows, list->count, list->row_size);
+	if (rows) {
+		list->rows = rows;
+		list->room = list->count;
 	}
-	free(entries);
-	list->count = kept;
 	return 0;
 }
 
@@ -426,7 +484,7 @@ ct_table_count(const struct ct_table *table)
 static size_t
 list_size(const struct list *list)
 {
-	return list->room * list->row_size + list->count * sizeof(*list->order);
+	return list->room * list->row_size;
 }
 
 size_t
@@ -441,7 +499,7 @@ ct_table_size(const struct ct_table *table)
 static const unsigned char *
 row_at(const struct list *list, size_t place)
 {
-	return (const unsigned char *)list->rows + list->order[place] * list->row_size;
+	return (const unsigned char *)list->rows + place * list->row_size;
 }
 
 /* The first place whose key is not less. */
@@ -590,12 +648,23 @@ bool
 ct_table_next(const struct ct_table *table, struct ct_table_key *key, bool inclusive,
 	      uint64_t wanted, struct ct_flow *flow)
 {
-	const unsigned char *row4, *row6;
+	const unsigned char *row, *row4, *row6;
 
 	if (wanted != 0 && !(table->has & wanted))
 		return false;
-	row4 = row_behind(&table->ipv4, key, inclusive, wanted, AF_INET);
-	row6 = row_behind(&table->ipv6, key, inclusive, wanted, AF_INET6);
+	/* Mostly it is of the same family, zone and protocol as the one before. */
+	row = row_behind(key->family == AF_INET ? &table->ipv4 : &table->ipv6, key,
+			 inclusive, wanted, key->family);
+	if (row && get_u16(row) == key->zone && row[2] == key->proto) {
+		unpack(table, row, key->family, key, flow);
+		return true;
+	}
+	row4 = key->family == AF_INET
+		       ? row
+		       : row_behind(&table->ipv4, key, inclusive, wanted, AF_INET);
+	row6 = key->family == AF_INET6
+		       ? row
+		       : row_behind(&table->ipv6, key, inclusive, wanted, AF_INET6);
 	if (!row4 && !row6)
 		return false;
 	/* By zone and protocol, and then IPv4 first. */

@@ -11,9 +11,32 @@ enum { IPV4 = 1, IPV6 = 2 };
 /* Where in a name the type of the address is. */
 #define TYPE 2
 
-struct range {
+/* So many numbers of a name, and what they may be. */
+struct field {
+	size_t count;
 	agx_id low;
 	agx_id high;
+};
+
+#define FIELDS 9
+
+/* Both addresses are of one type; the one in front of the first says which. */
+static const struct field ipv4_fields[FIELDS] = {
+	{ 1, 0, 0xffff },  /* zone */
+	{ 1, 0, 0xff },    /* protocol */
+	{ 1, IPV4, IPV6 }, /* type */
+	{ 1, 4, 4 },       /* length */
+	{ 4, 0, 0xff },    /* source */
+	{ 1, IPV4, IPV4 }, /* type */
+	{ 1, 4, 4 },       /* length */
+	{ 4, 0, 0xff },    /* destination */
+	{ 2, 0, 0xffff },  /* ports */
+};
+
+static const struct field ipv6_fields[FIELDS] = {
+	{ 1, 0, 0xffff }, { 1, 0, 0xff },  { 1, IPV4, IPV6 },
+	{ 1, 16, 16 },    { 16, 0, 0xff }, { 1, IPV6, IPV6 },
+	{ 1, 16, 16 },    { 16, 0, 0xff }, { 2, 0, 0xffff },
 };
 
 static size_t
@@ -28,25 +51,21 @@ whole_length(agx_id type)
 	return 8 + 2 * addr_length(type);
 }
 
-/* What may be at this place of a name whose type is known as soon as it has one. */
-static struct range
-range_at(size_t place, agx_id type)
+static const struct field *
+fields_of(agx_id type)
 {
-	const size_t addr = addr_length(type);
+	return type == IPV4 ? ipv4_fields : ipv6_fields;
+}
 
-	if (place == 0)
-		return (struct range){ 0, 0xffff };
-	if (place == 1)
-		return (struct range){ 0, 0xff };
-	if (place == TYPE)
-		return (struct range){ IPV4, IPV6 };
-	if (place == 3 || place == 5 + addr) /* the lengths */
-		return (struct range){ addr, addr };
-	if (place == 4 + addr) /* both addresses are of one type */
-		return (struct range){ type, type };
-	if (place < 6 + 2 * addr)
-		return (struct range){ 0, 0xff };
-	return (struct range){ 0, 0xffff };
+/* What may be at this place of a name of that type. */
+static const struct field *
+field_at(size_t place, agx_id type)
+{
+	const struct field *field = fields_of(type);
+
+	for (; place >= field->count; field++)
+		place -= field->count;
+	return field;
 }
 
 static void
@@ -92,22 +111,20 @@ make_key(const agx_id *ids, struct ct_table_key *key)
 	key->dport = (uint16_t)ids[7 + 2 * addr];
 }
 
-/* How many numbers of the name, from its beginning, are in their ranges. */
+/* How many numbers of the name, from its beginning, are as they may be. */
 static size_t
 good_length(const agx_id *ids, size_t length)
 {
+	const struct field *fields = ipv4_fields;
 	size_t place = 0;
 
-	while (place < length) {
-		agx_id type = place > TYPE ? ids[TYPE] : IPV4;
-		struct range range;
-
-		if (place > TYPE && place == whole_length(type))
-			break;
-		range = range_at(place, type);
-		if (ids[place] < range.low || ids[place] > range.high)
-			break;
-		place++;
+	for (size_t i = 0; i < FIELDS; i++) {
+		for (size_t n = 0; n < fields[i].count; n++, place++)
+			if (place == length || ids[place] < fields[i].low ||
+			    ids[place] > fields[i].high)
+				return place;
+		if (place == TYPE + 1)
+			fields = fields_of(ids[TYPE]);
 	}
 	return place;
 }
@@ -133,7 +150,7 @@ agx_index_behind(const agx_id *ids, size_t length, struct ct_table_key *key,
 {
 	agx_id whole[AGX_INDEX_MAX];
 	size_t good = good_length(ids, length);
-	struct range range;
+	const struct field *field;
 
 	for (size_t i = 0; i < good; i++)
 		whole[i] = ids[i];
@@ -142,11 +159,11 @@ agx_index_behind(const agx_id *ids, size_t length, struct ct_table_key *key,
 		make_key(whole, key);
 		return;
 	}
-	range = range_at(good, good > TYPE ? ids[TYPE] : IPV4);
-	*inclusive = good == length || ids[good] < range.low;
+	field = field_at(good, good > TYPE ? ids[TYPE] : IPV4);
+	*inclusive = good == length || ids[good] < field->low;
 	for (size_t i = good; i <= TYPE || i < whole_length(whole[TYPE]); i++) {
-		range = range_at(i, i > TYPE ? whole[TYPE] : IPV4);
-		whole[i] = *inclusive ? range.low : range.high;
+		field = field_at(i, i > TYPE ? whole[TYPE] : IPV4);
+		whole[i] = *inclusive ? field->low : field->high;
 	}
 	make_key(whole, key);
 }

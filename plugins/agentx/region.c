@@ -56,15 +56,12 @@ locate(const netsnmp_variable_list *variable, const oid *root, size_t root_lengt
        struct spot *spot)
 {
 	*spot = (struct spot){ 0 };
-	if (variable->name_length <= root_length)
+	if (variable->name_length <= root_length ||
+	    memcmp(variable->name, root, root_length * sizeof(*root)) != 0)
 		return snmp_oid_compare(variable->name, variable->name_length, root,
 					root_length) > 0
 			       ? 1
 			       : -1;
-	if (snmp_oid_ncompare(variable->name, variable->name_length, root, root_length,
-			      root_length) != 0)
-		return snmp_oid_compare(variable->name, variable->name_length, root,
-					root_length);
 	spot->column = variable->name[root_length];
 	spot->index = variable->name + root_length + 1;
 	spot->length = variable->name_length - root_length - 1;

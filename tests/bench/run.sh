@@ -11,7 +11,8 @@
 # Environment: FLOWS (1000000), ROUNDS (5), BUILD (the build directory), CONNTAP (the
 # program under test), JOBS (the job file), PARTS (what to measure, of "table pace
 # restore events agentx").  What needs collectd or snmpd, or the plugin or the agent for
-# it, is left out where that is missing.  Exit status: 0 all budgets kept, 1 not, 2 the benchmark could not be run.
+# it, is left out where that is missing.  Exit status: 0 all budgets kept, 1 not, 2 the
+# benchmark could not be run.
 #
 # The size and the limit of the hash table belong to the whole machine: they are
 # raised when they are too small for FLOWS, and restored at the end, however it comes.
