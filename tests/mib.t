@@ -188,7 +188,36 @@ none('and so are types', grep { $mib->{plain} !~
 	/^\Q$_\E\s*::=\s*TEXTUAL-CONVENTION(?:(?!::=)[^"]|"[^"]*")*?DESCRIPTION\s+"[^"]*\w/m }
 	$mib->{plain} =~ /^(\w+)\s*::=\s*TEXTUAL-CONVENTION\b/mg);
 
+# What was built: the MIB and the agent have one root.
+sub same_root {
+	my $build = $ENV{CONNTAP_BUILD} // "$FindBin::Bin/../build";
+
+	plan(skip_all => 'the agent is not built') unless -x "$build/conntap-agentx";
+	my ($help) = join('', `$build/conntap-agentx --help`) =~
+		/register there instead of at ([\d.]+)/;
+	open my $built, '<', "$build/mibs/CONNTAP-MIB.txt" or die "the built MIB: $!\n";
+	my ($root) = join('', <$built>) =~ /^    ::= \{ enterprises ([\d ]+) \}$/m;
+	is($help, '1.3.6.1.4.1.' . ($root =~ tr/ /./r), 'of the agent and of the MIB');
+}
+
+# Another root, in one place: the line of the MIB, and what the agent is compiled with.
+sub other_root {
+	my $scratch = File::Temp->newdir;
+	my @make = ('make', '-s', '-C', "$FindBin::Bin/..", "BUILD=$scratch",
+		'MIB_ROOT=32473 5', 'WITH_AGENTX=yes');
+
+	plan(skip_all => 'no make') if system("make --version >$scratch/version 2>&1");
+	is(system("@{[map { qq('$_') } @make]} $scratch/mibs/CONNTAP-MIB.txt >$scratch/out"), 0,
+		'make');
+	open my $built, '<', "$scratch/mibs/CONNTAP-MIB.txt" or die "the built MIB: $!\n";
+	is(scalar(grep { /^    ::= \{ enterprises 32473 5 \}$/ } <$built>), 1, 'the MIB');
+	my $compile = `@{[map { qq('$_') } @make]} -n $scratch/plugins/agentx/options.o`;
+	like($compile, qr/-DCONNTAP_MIB_ROOT='"1\.3\.6\.1\.4\.1\.32473\.5"'/, 'the agent');
+}
+
 subtest('smilint', \&lint);
+subtest('one root', \&same_root);
+subtest('another root', \&other_root);
 subtest('Net-SNMP', \&same_tree);
 
 done_testing;
