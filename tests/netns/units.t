@@ -294,7 +294,8 @@ sub check_agent {
 		"$name: wrong options are not tried again");
 	# Snmp adds these two.
 	my ($program, $option) = splice @command, -2;
-	is("$program $option", program('conntap-agentx') . ' --foreground',
+	is(abs_path($program) . " $option",
+		abs_path(program('conntap-agentx')) . ' --foreground',
 		"$name: in the foreground");
 	SKIP: {
 		skip('no snmpd here', 1) unless Snmp::snmp_daemon('snmpd');
