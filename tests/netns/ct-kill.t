@@ -234,7 +234,8 @@ sub check_asking {
 
 	ends($snmp, 'nobody to ask', [qw(--proto udp)], 2, qr//, qr/--yes/, @flows);
 	SKIP: {
-		skip('no script(1) here: no terminal', 1) if (run('script', '-V'))[0];
+		skip('script(1) makes no terminal here', 1)
+			if (run(qw(script -qec true /dev/null)))[0];
 		for my $answer ('n', '', 'what?') {
 			my ($job, $typed) = at_terminal($snmp, qw(--proto udp));
 			print $typed "$answer\n";
