@@ -105,6 +105,9 @@ sub check_restarts {
 		comes_back($snmp, "snmpd ended by $how");
 	}
 	is(descriptors($pid), $before, 'restarts: no descriptor is left open');
+	# sysORDescr; snmpd has some of its own.
+	is(scalar grep({ $_->[2] =~ /CONNTAP-MIB/ } $snmp->walk('1.3.6.1.2.1.1.9.1.3')), 1,
+		'restarts: the agent is among what snmpd supports');
 	is(lines_of($snmp, qr/connected to the master agent at/), 5,
 		'restarts: each is told of once');
 	cmp_ok(lines_of($snmp, qr/./), '<=', 10, 'restarts: and not much more')
@@ -112,22 +115,35 @@ sub check_restarts {
 }
 
 # Ten seconds; options are looked at meanwhile.
+# More flows come and go than the events' buffer holds, while snmpd keeps the agent
+# waiting; how many there were at most is known afterwards, and that nothing was lost.
 sub check_stopped {
-	my $snmp = start_snmp();
+	my $flows = 100_000;
+	my $snmp = start_snmp(options => ['--events', '--snapshot-age', 1]);
 	my $pid = $snmp->{agent}{pid};
 	my $before = busy($pid);
 	my $begun = time;
 
 	kill STOP => $snmp->{snmpd}{pid};
+	flood('-n', $flows);
+	# It looks five times a second.
+	select undef, undef, undef, 0.5;
+	run('conntrack', '-F');
 	check_bad_options();
 	check_help();
 	check_file();
 	my $left = 10 - (time - $begun);
 	select undef, undef, undef, $left if $left > 0;
-	cmp_ok(busy($pid) - $before, '<', 1.5, 'snmpd hung: the agent idles meanwhile');
+	cmp_ok(busy($pid) - $before, '<', 2.5,
+		'snmpd hung: the agent has little to do meanwhile');
 	kill CONT => $snmp->{snmpd}{pid};
 	comes_back($snmp, 'snmpd hung for ten seconds');
 	is(Lab::process_state($pid) =~ /[SR]/, 1, 'snmpd hung: it is the same agent');
+	is($snmp->value('conntapEventsLost', 0), 0, 'snmpd hung: no event was lost');
+	# Some of them last for a second or two only.
+	cmp_ok($snmp->value('conntapPeakEntries', 0), '>=', 0.9 * $flows,
+		'snmpd hung: nor the peak');
+	cmp_ok($snmp->value('conntapEntries', 0), '<', 100, 'which is over');
 
 	kill STOP => $pid;
 	{
