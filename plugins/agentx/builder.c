@@ -248,10 +248,14 @@ agx_order_take(struct agx_order *order)
 	return taken;
 }
 
-void
+bool
 agx_order_wait(struct agx_order *order, uint64_t ms)
 {
+	bool is_ready;
+
 	pthread_mutex_lock(&order->builder->mutex);
 	wait_for(order, ms);
+	is_ready = order->ready != NULL;
 	pthread_mutex_unlock(&order->builder->mutex);
+	return is_ready;
 }

@@ -33,7 +33,7 @@ void agx_order_set_age(struct agx_order *order, uint32_t seconds);
  */
 struct agx_snapshot *agx_order_take(struct agx_order *order);
 
-/* Waits until there is a snapshot to take, `ms` at most. */
-void agx_order_wait(struct agx_order *order, uint64_t ms);
+/* Waits until there is a snapshot to take, `ms` at most.  Is there one? */
+bool agx_order_wait(struct agx_order *order, uint64_t ms);
 
 #endif

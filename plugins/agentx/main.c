@@ -23,8 +23,10 @@
 #include "privileges.h"
 #include "space.h"
 
-/* So long the first snapshots are waited for before the master agent is told. */
+/* So long the first snapshots are waited for before the master agent is told; and so
+ * long a signal may have to wait meanwhile. */
 #define FIRST_MS 10000
+#define SIGNAL_MS 100
 
 struct agent {
 	struct agx_options options;
@@ -131,9 +133,9 @@ wait_for_snapshots(struct agent *agent)
 	uint64_t until = agx_milliseconds() + FIRST_MS;
 
 	for (size_t i = 0; i < agent->count && !stopped; i++) {
-		uint64_t now = agx_milliseconds();
-
-		agx_order_wait(agent->spaces[i]->order, until > now ? until - now : 0);
+		while (!stopped && agx_milliseconds() < until &&
+		       !agx_order_wait(agent->spaces[i]->order, SIGNAL_MS))
+			;
 		agx_space_look(agent->spaces[i]);
 		agx_space_renew(agent->spaces[i]);
 	}

@@ -500,6 +500,26 @@ sub check_end {
 	run('conntrack', '-F');
 }
 
+# In its first pass, which is waited for; strace makes the kernel slow.
+sub check_end_early {
+	my @slow = qw(strace -D -f -qq -o /dev/null -e trace=recvfrom,recvmsg -e
+		inject=recvfrom,recvmsg:delay_enter=20000);
+
+	SKIP: {
+		skip('strace does not work here: no slow kernel', 2)
+			if (run(qw(strace -f -qq -o /dev/null true)))[0];
+		flood('-n', 200_000);
+		my $snmp = start_snmp(agent => 0, snmpd => 0, before => \@slow);
+		$snmp->start_agent;
+		my $pid = $snmp->{agent}{pid};
+		eval { wait_until('a second thread', sub {
+			(() = glob "/proc/$pid/task/*") >= 3 }) };
+		is($snmp->log, '', 'it has not come to look for snmpd');
+		ends_well($snmp, 'in its first pass');
+		run('conntrack', '-F');
+	}
+}
+
 # Into the background, with a file that says which process it is.
 sub check_background {
 	my $dir = open_dir();
@@ -521,5 +541,5 @@ sub check_background {
 }
 
 main->can("check_$_")->() for @ARGV ? @ARGV : qw(before restarts stopped netns
-	netns_later rights module user config end background);
+	netns_later rights module user config end end_early background);
 done_testing();
