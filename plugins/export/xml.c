@@ -364,15 +364,7 @@ put_event(struct ct_text *text, const struct output_view *view,
 static void
 end(struct ct_text *text, const struct output_end *end)
 {
-	const char *noun = output_subject_name(end->subject);
-
-	if (end->malformed)
-		ct_text_printf(text, "   <!-- %llu %s could not be read -->\n",
-			       (unsigned long long)end->malformed, noun);
-	if (!end->complete)
-		ct_text_printf(text, "   <!-- ended early, after %llu %s -->\n",
-			       (unsigned long long)end->flows, noun);
-	xml_put_totals(text, "   ", end);
+	xml_put_end(text, "   ", end);
 	ct_text_str(text, "</conntracks>\n");
 }
 

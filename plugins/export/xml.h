@@ -42,10 +42,12 @@ xml_put_time(struct ct_text *text, const char *before, uint64_t ns)
 int xml_put_metrics(struct ct_text *text, const struct ct_metric_source *sources,
 		    size_t count);
 
-/* The attributes of a document; none where nothing is known.  And its last element. */
+/* The attributes of a document; none where nothing is known. */
 void xml_put_head(struct ct_text *text, const struct output_head *head);
-void xml_put_totals(struct ct_text *text, const char *indent,
-		    const struct output_end *end);
+
+/* What is said at its end: what went wrong, and the totals, its last element. */
+void xml_put_end(struct ct_text *text, const char *indent,
+		 const struct output_end *end);
 
 /* The attributes of a tuple, and the end of the element that has them. */
 void xml_put_tuple(struct ct_text *text, const struct ct_tuple *tuple);

@@ -58,8 +58,8 @@ xml_put_head(struct ct_text *text, const struct output_head *head)
 		put_text(text, " filter=\"", head->filter);
 }
 
-void
-xml_put_totals(struct ct_text *text, const char *indent, const struct output_end *end)
+static void
+put_totals(struct ct_text *text, const char *indent, const struct output_end *end)
 {
 	if (!end->ended)
 		return;
@@ -76,6 +76,20 @@ xml_put_totals(struct ct_text *text, const char *indent, const struct output_end
 		xml_put_number(text, " count=\"", end->kernel->count);
 	xml_put_time(text, " ended=\"", end->ended);
 	ct_text_str(text, " />\n");
+}
+
+void
+xml_put_end(struct ct_text *text, const char *indent, const struct output_end *end)
+{
+	const char *noun = output_subject_name(end->subject);
+
+	if (end->malformed)
+		ct_text_printf(text, "%s<!-- %llu %s could not be read -->\n", indent,
+			       (unsigned long long)end->malformed, noun);
+	if (!end->complete)
+		ct_text_printf(text, "%s<!-- ended early, after %llu %s -->\n", indent,
+			       (unsigned long long)end->flows, noun);
+	put_totals(text, indent, end);
 }
 
 static void
