@@ -309,5 +309,4 @@ lint:
 clean:
 	$(RM) -r $(BUILD) $(BUILD)-*
 
--include $(patsubst %.o,%.d,$(CORE) $(SHARED_CORE) $(EXPORT) $(CLI) $(COLLECTD))
--include $(wildcard $(BUILD)/tests/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
