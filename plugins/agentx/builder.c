@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* So long after a question there may be another. */
-#define IDLE_MS (10 * 60 * 1000)
-/* A question after that waits so long for a new snapshot: snmpd has a second. */
+/* A question after a silence waits so long for a new snapshot: snmpd has a second. */
 #define PATIENCE_MS 400
 /* What failed is tried again after so long. */
 #define RETRY_MS 1000
@@ -22,11 +20,16 @@ struct agx_order {
 	struct agx_snapshot *ready; /* made, and not taken */
 	uint64_t age_ms;
 	uint64_t asked_ms;
-	uint64_t due_ms; /* when the next one is to be made */
+	/* What is known of the last snapshot. */
+	uint64_t made; /* the how-manieth it was; 0: there is none yet */
+	uint64_t begun_ms;
+	uint64_t took_ms;
+	bool failed;
 };
 
 struct agx_builder {
 	const struct agx_options *options;
+	uint64_t idle_ms; /* so long after a question there may be another */
 	struct agx_order *first;
 	pthread_mutex_t mutex; /* of all orders, too */
 	pthread_cond_t asked;  /* there is something to do */
@@ -36,23 +39,37 @@ struct agx_builder {
 	volatile sig_atomic_t stop;
 };
 
+/* When the next one is to be made. */
 static uint64_t
-due_after(const struct agx_order *order, const struct agx_snapshot *snapshot)
+due_time(const struct agx_order *order)
 {
 	uint64_t age = order->age_ms;
 
-	if (snapshot->error)
-		return agx_milliseconds() + RETRY_MS;
-	if (age < snapshot->took_ms * AGE_PASSES)
-		age = snapshot->took_ms * AGE_PASSES;
-	return snapshot->begun_ms + age;
+	if (order->made == 0)
+		return 0;
+	if (order->failed)
+		return order->begun_ms + order->took_ms + RETRY_MS;
+	if (age < order->took_ms * AGE_PASSES)
+		age = order->took_ms * AGE_PASSES;
+	return order->begun_ms + age;
 }
 
-/* When the order is to be worked on; UINT64_MAX: when it is asked about. */
+static bool
+is_idle(const struct agx_order *order, uint64_t now)
+{
+	return now >= order->asked_ms + order->builder->idle_ms;
+}
+
+/*
+ * When the order is to be worked on; UINT64_MAX: when it is asked about.  The last
+ * question is not forgotten while others are worked on.
+ */
 static uint64_t
 next_time(const struct agx_order *order, uint64_t now)
 {
-	return now < order->asked_ms + IDLE_MS ? order->due_ms : UINT64_MAX;
+	bool is_wanted = order->asked_ms > order->begun_ms || !is_idle(order, now);
+
+	return is_wanted ? due_time(order) : UINT64_MAX;
 }
 
 static struct agx_order *
@@ -94,17 +111,19 @@ work_on(struct agx_builder *builder, struct agx_order *order)
 		.stop = &builder->stop,
 	};
 	struct agx_snapshot *snapshot;
+	uint64_t begun = agx_milliseconds();
 
 	pthread_mutex_unlock(&builder->mutex);
 	snapshot = agx_snapshot_new(&options);
 	pthread_mutex_lock(&builder->mutex);
-	if (!snapshot) {
-		order->due_ms = agx_milliseconds() + RETRY_MS;
-		return;
+	order->made++;
+	order->begun_ms = begun;
+	order->took_ms = agx_milliseconds() - begun;
+	order->failed = !snapshot || snapshot->error;
+	if (snapshot) {
+		agx_snapshot_free(order->ready);
+		order->ready = snapshot;
 	}
-	order->due_ms = due_after(order, snapshot);
-	agx_snapshot_free(order->ready);
-	order->ready = snapshot;
 	pthread_cond_broadcast(&builder->made);
 }
 
@@ -147,6 +166,7 @@ agx_builder_new(const struct agx_options *options)
 	if (!builder)
 		return NULL;
 	builder->options = options;
+	builder->idle_ms = (uint64_t)options->snapshot_idle * 1000;
 	pthread_mutex_init(&builder->mutex, NULL);
 	cond_init(&builder->asked);
 	cond_init(&builder->made);
@@ -205,25 +225,21 @@ void
 agx_order_set_age(struct agx_order *order, uint32_t seconds)
 {
 	struct agx_builder *builder = order->builder;
-	uint64_t age = (uint64_t)seconds * 1000, latest;
 
 	pthread_mutex_lock(&builder->mutex);
-	order->age_ms = age;
-	latest = agx_milliseconds() + age;
-	if (order->due_ms > latest)
-		order->due_ms = latest;
+	order->age_ms = (uint64_t)seconds * 1000;
 	pthread_cond_signal(&builder->asked);
 	pthread_mutex_unlock(&builder->mutex);
 }
 
-/* Called with the mutex. */
+/* Until more than `made` snapshots have been made.  Called with the mutex. */
 static void
-wait_for(struct agx_order *order, uint64_t ms)
+wait_for_more(struct agx_order *order, uint64_t made, uint64_t ms)
 {
 	struct agx_builder *builder = order->builder;
 	uint64_t until = agx_milliseconds() + ms;
 
-	while (!order->ready && agx_milliseconds() < until)
+	while (order->made <= made && agx_milliseconds() < until)
 		wait_until(&builder->made, &builder->mutex, until);
 }
 
@@ -236,11 +252,11 @@ agx_order_take(struct agx_order *order)
 	bool was_idle;
 
 	pthread_mutex_lock(&builder->mutex);
-	was_idle = now >= order->asked_ms + IDLE_MS;
+	was_idle = is_idle(order, now);
 	order->asked_ms = now;
-	if (was_idle) {
+	if (was_idle && due_time(order) <= now) {
 		pthread_cond_signal(&builder->asked);
-		wait_for(order, PATIENCE_MS);
+		wait_for_more(order, order->made, PATIENCE_MS);
 	}
 	taken = order->ready;
 	order->ready = NULL;
@@ -251,11 +267,11 @@ agx_order_take(struct agx_order *order)
 bool
 agx_order_wait(struct agx_order *order, uint64_t ms)
 {
-	bool is_ready;
+	bool is_made;
 
 	pthread_mutex_lock(&order->builder->mutex);
-	wait_for(order, ms);
-	is_ready = order->ready != NULL;
+	wait_for_more(order, 0, ms);
+	is_made = order->made > 0;
 	pthread_mutex_unlock(&order->builder->mutex);
-	return is_ready;
+	return is_made;
 }

@@ -4,8 +4,8 @@
 /*
  * A thread that makes snapshots, of one namespace after another, so that answers need
  * not wait for a pass over the table.  As long as a namespace is asked about, its
- * snapshot is renewed when it has come of age; ten minutes after the last question that
- * ends, and the machine is left alone.
+ * snapshot is renewed when it has come of age; some time after the last question
+ * (`snapshot_idle` of options.h) that ends, and the machine is left alone.
  */
 #include <stdint.h>
 
@@ -33,7 +33,7 @@ void agx_order_set_age(struct agx_order *order, uint32_t seconds);
  */
 struct agx_snapshot *agx_order_take(struct agx_order *order);
 
-/* Waits until there is a snapshot to take, `ms` at most.  Is there one? */
+/* Waits until the first snapshot has been made, `ms` at most.  Has it? */
 bool agx_order_wait(struct agx_order *order, uint64_t ms);
 
 #endif

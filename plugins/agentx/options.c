@@ -163,6 +163,9 @@ static const struct option options_table[] = {
 	{ "snapshot-age", "SECONDS", set_number, AT(snapshot_age), 1, 86400,
 	  "walks see flows that are so old at most, or as old as twenty\n"
 	  "passes over the table take (default: 15)" },
+	{ "snapshot-idle", "SECONDS", set_number, AT(snapshot_idle), 1, 86400,
+	  "so long after the last question snapshots are renewed; the next\n"
+	  "question then waits for a new one, but not for long (default: 600)" },
 	{ "max-rows", "N", set_number, AT(max_rows), 0, UINT32_MAX,
 	  "keep so many flows for walks, and say how many are left out\n"
 	  "(default: 0, all)" },
@@ -395,6 +398,7 @@ set_defaults(struct agx_options *options)
 		.socket = DEFAULT_SOCKET,
 		.ping_interval = 15,
 		.snapshot_age = 15,
+		.snapshot_idle = 600,
 		.delete_limit = 1000,
 		.usage_high = 90,
 		.usage_low = 80,

@@ -24,6 +24,7 @@ struct agx_options {
 	size_t base_length;
 	uint32_t ping_interval; /* seconds */
 	uint32_t snapshot_age;  /* seconds */
+	uint32_t snapshot_idle; /* seconds */
 	uint32_t max_rows;      /* 0: all */
 	uint32_t delete_limit;  /* a second */
 	int32_t usage_high;     /* percent; -1: off */

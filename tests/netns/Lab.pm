@@ -52,7 +52,7 @@ use Time::Local qw(timelocal);
 
 our @EXPORT = qw(enter_lab lab_has program run must start start_stalled start_listening
 	so_far interrupt finish read_rest conntap refused wait_until set_sysctl setting
-	start_traffic flood conntrack_flows proc_flows parse_flow table_size flow_key
+	start_traffic flood insert_flows conntrack_flows proc_flows parse_flow table_size flow_key
 	flow_line kind_flows same_lines fits_schema json_lines);
 
 my $here = dirname(abs_path(__FILE__));
@@ -354,6 +354,16 @@ sub flow_key {
 		map({ "$_=" . ($flow->{$_} // '-') } qw(zone zone_orig zone_reply)),
 		map({ "$_=$flow->{orig}{$_}" }
 			grep { !/^(packets|bytes)$/ } sort keys %{$flow->{orig}});
+}
+
+# Makes so many flows by hand in a namespace, from the ports behind that one.
+sub insert_flows {
+	my ($netns, $port, $count) = @_;
+
+	for my $n (1 .. $count) {
+		must('ip', 'netns', 'exec', $netns, qw(conntrack -I -p udp -s 192.0.2.1
+			-d 192.0.2.2 --dport 53 -t 600 --sport), $port + $n);
+	}
 }
 
 # Makes many flows without traffic; the arguments are those of flood.

@@ -26,15 +26,6 @@ my $back_within = 5;
 my $net_admin = 1 << 12;
 my $sys_admin = 1 << 21;
 
-sub insert {
-	my ($netns, $port, $count) = @_;
-
-	for my $n (1 .. $count) {
-		must('ip', 'netns', 'exec', $netns, qw(conntrack -I -p udp -s 192.0.2.1
-			-d 192.0.2.2 --dport 53 -t 600 --sport), $port + $n);
-	}
-}
-
 # Test: it answers within a while.
 sub comes_back {
 	my ($snmp, $name) = @_;
@@ -71,7 +62,7 @@ sub lines_of {
 # The master agent.
 
 sub check_before {
-	insert('gateway', 1000, 5);
+	insert_flows('gateway', 1000, 5);
 	my $snmp = start_snmp(snmpd => 0);
 
 	eval { wait_until('a message', sub { $snmp->log =~ /master agent/ }) };
@@ -167,7 +158,7 @@ sub marks_in {
 
 sub check_netns {
 	must('ip', 'netns', 'add', 'one');
-	insert('one', 1000, 3);
+	insert_flows('one', 1000, 3);
 	my $snmp = start_snmp(contexts => ['one'],
 		options => [qw(--netns one --snapshot-age 1 --events)]);
 	$snmp->wait_for_agent(community => 'in-one');
@@ -189,7 +180,7 @@ sub check_netns {
 		or diag($snmp->log);
 
 	must('ip', 'netns', 'add', 'one');
-	insert('one', 2000, 4);
+	insert_flows('one', 2000, 4);
 	my $begun = time;
 	eval { wait_until('its return', sub { marks_in($snmp, 'in-one') == 4 }) };
 	is(marks_in($snmp, 'in-one'), 4, 'namespace back: its flows');
@@ -218,7 +209,7 @@ sub check_netns_later {
 		'no such namespace: the other works');
 	like($snmp->log, qr/later/, 'no such namespace: it is said');
 	must('ip', 'netns', 'add', 'later');
-	insert('later', 2000, 2);
+	insert_flows('later', 2000, 2);
 	eval { wait_until('the namespace', sub { marks_in($snmp, 'in-later') == 2 }) };
 	is(marks_in($snmp, 'in-later'), 2, 'it comes: its flows');
 	$snmp = undef;
@@ -234,7 +225,7 @@ sub check_rights {
 		'nobody' => [qw(--reuid=65534 --regid=65534 --clear-groups)],
 	);
 
-	insert('gateway', 3000, 5);
+	insert_flows('gateway', 3000, 5);
 	while (my ($who, $how) = splice @without, 0, 2) {
 		my $name = "$who without rights";
 		my $before = ['setpriv', @$how];
@@ -335,7 +326,7 @@ sub check_user {
 }
 
 sub become_nobody {
-	insert('gateway', 4000, 2);
+	insert_flows('gateway', 4000, 2);
 	my $snmp = start_snmp(options =>
 		[qw(--user nobody --allow-delete --snapshot-age 1)]);
 	can_only('--user', $snmp->{agent}{pid}, $net_admin);
@@ -349,7 +340,7 @@ sub become_nobody {
 	$snmp = undef;
 
 	must('ip', 'netns', 'add', 'one');
-	insert('one', 1000, 3);
+	insert_flows('one', 1000, 3);
 	$snmp = start_snmp(contexts => ['one'],
 		options => [qw(--user nobody --netns one)]);
 	can_only('--user with --netns', $snmp->{agent}{pid}, $net_admin | $sys_admin);
@@ -377,6 +368,7 @@ sub check_bad_options {
 		[qr/--snapshot-age: 86401 .*1 to 86400/, '--snapshot-age=86401'],
 		[qr/--snapshot-age: soon .*1 to 86400/, qw(--snapshot-age soon)],
 		[qr/--snapshot-age: -5 .*1 to 86400/, qw(--snapshot-age -5)],
+		[qr/--snapshot-idle: 0 .*1 to 86400/, '--snapshot-idle', 0],
 		[qr/--ping-interval: 0 .*1 to 3600/, qw(--ping-interval 0)],
 		[qr/--ping-interval: 3601 .*1 to 3600/, qw(--ping-interval 3601)],
 		[qr/--max-rows: many /, qw(--max-rows many)],
@@ -406,8 +398,8 @@ sub check_help {
 
 	is("$status $err", '0 ', '--help: status');
 	like($out, qr/--\Q$_\E\b/, "--help: $_") for qw(config agentx-socket
-		ping-interval netns base-oid snapshot-age max-rows no-flow-table events
-		allow-delete delete-limit allow-write usage-high usage-low
+		ping-interval netns base-oid snapshot-age snapshot-idle max-rows
+		no-flow-table events allow-delete delete-limit allow-write usage-high usage-low
 		notification-interval no-notifications user foreground pid-file);
 	($status, $out, $err) = run($agent, '--version');
 	like("$status $out$err", qr/\A0 conntap-agentx \d+\.\d+\.\d+\n\z/, '--version');
@@ -438,7 +430,7 @@ sub check_config {
 	my $dir = open_dir();
 	my $snmp = start_snmp(agent => 0);
 
-	insert('gateway', 5000, 8);
+	insert_flows('gateway', 5000, 8);
 	spew("$dir/conf", <<"END");
 # of the tests
 agentx-socket $snmp->{address}

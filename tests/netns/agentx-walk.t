@@ -576,7 +576,7 @@ sub camel_case {
 
 # Some of them are not zero: flows by request, ports that NAT finds taken, errors.
 sub count_some {
-	insert('gateway', 100, 3);
+	insert_flows('gateway', 100, 3);
 	must('nft', 'add table inet narrow; add chain inet narrow source ' .
 		'{ type nat hook postrouting priority srcnat - 10; }; ' .
 		'add rule inet narrow source udp dport 7777 ' .
@@ -888,13 +888,20 @@ sub check_base_oid {
 	run('conntrack', '-F');
 }
 
-sub insert {
-	my ($netns, $port, $count) = @_;
+# After a silence, the first answer is of now.
+sub check_idle {
+	insert_flows('gateway', 4000, 2);
+	my $snmp = start_snmp(options => [qw(--snapshot-age 1 --snapshot-idle 1)]);
 
-	for my $n (1 .. $count) {
-		must('ip', 'netns', 'exec', $netns, qw(conntrack -I -p udp -s 192.0.2.1
-			-d 192.0.2.2 --dport 53 -t 600 --sport), $port + $n);
+	for my $silence (1 .. 3) {
+		is(scalar(my @rows = $snmp->walk(oid('conntapFlowMark'))), 1 + $silence,
+			'--snapshot-idle: the flows that there are');
+		# A pass that took long is not repeated soon.
+		sleep 3 + 20 * $snmp->value('conntapSnapshotDuration', 0) / 1000;
+		insert_flows('gateway', 4010 + $silence, 1);
 	}
+	nothing_to_say($snmp, '--snapshot-idle');
+	run('conntrack', '-F');
 }
 
 # A context for each.
@@ -902,9 +909,9 @@ sub check_netns {
 	my %flows = (one => 3, two => 5);
 
 	must('ip', 'netns', 'add', $_) for keys %flows;
-	insert('one', 1000, 3);
-	insert('two', 2000, 5);
-	insert('gateway', 3000, 2);
+	insert_flows('one', 1000, 3);
+	insert_flows('two', 2000, 5);
+	insert_flows('gateway', 3000, 2);
 	my $snmp = start_snmp(contexts => [sort keys %flows],
 		options => [qw(--netns one --netns two --snapshot-age 1)]);
 	for my $of (['full', '', 3000, 2], ['in-one', 'one', 1000, 3],
@@ -1054,5 +1061,5 @@ sub check_churn {
 }
 
 main->can("check_$_")->() for @ARGV ? @ARGV : qw(everything unknown max_rows
-	no_flow_table base_oid netns events ecosystem churn);
+	no_flow_table base_oid idle netns events ecosystem churn);
 done_testing();
