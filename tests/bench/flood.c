@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <libmnl/libmnl.h>
@@ -463,6 +464,19 @@ parse_options(struct flood *f, int argc, char **argv)
 	}
 }
 
+/*
+ * Flows for days fill the table of a machine in use.  The limit of all tables can be
+ * changed in the initial network namespace only.
+ */
+static bool
+is_initial_netns(void)
+{
+	struct stat limit;
+
+	return stat("/proc/sys/net/netfilter/nf_conntrack_max", &limit) == 0 &&
+	       (limit.st_mode & S_IWUSR);
+}
+
 static double
 now(void)
 {
@@ -480,6 +494,12 @@ main(int argc, char **argv)
 	int err;
 
 	parse_options(&f, argc, argv);
+	if (is_initial_netns()) {
+		fputs("flood: this is the machine's own table; unshare -n gives "
+		      "another\n",
+		      stderr);
+		return EXIT_FAILURE;
+	}
 	fill_recipe_of();
 	err = open_socket(&f);
 	if (err < 0) {
