@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef UNIT_SUPPORT_FILTER_H
 #define UNIT_SUPPORT_FILTER_H
-/* Short ways to conditions and flows, for the tests of filter. */
+/* Short ways to conditions and flows. */
 #include "support.h"
 
 struct ct_condition;

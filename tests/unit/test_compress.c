@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is compressed comes out again, by other means than ours; and what can fail. */
+#include "refuse_malloc.h"
 #include "support.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,31 +21,7 @@
 static const struct output_compress_how plain = { OUTPUT_PLAIN, 0 };
 static const struct output_compress_how gzip_1 = { OUTPUT_GZIP, 1 };
 static const struct output_compress_how zstd_1 = { OUTPUT_ZSTD, 1 };
-
-/* How often memory was asked for, and which time it is refused, and all later ones. */
-static size_t allocations, refused = SIZE_MAX;
-
-/* It is called before the sanitizers are ready. */
-__attribute__((no_sanitize("address", "undefined"))) void *
-malloc(size_t size)
-{
-	void *volatile none = NULL;
-
-	return allocations++ < refused ? realloc(none, size) : NULL;
-}
-
-void *
-calloc(size_t count, size_t size)
-{
-	volatile char *bytes = NULL;
-
-	if (!size || count <= SIZE_MAX / size)
-		bytes = malloc(count * size);
-	/* Volatile, lest the compiler makes a call of calloc() of it. */
-	for (size_t i = 0; bytes && i < count * size; i++)
-		bytes[i] = 0;
-	return (void *)(uintptr_t)bytes;
-}
+static const struct output_compress_how *const kinds[] = { &plain, &gzip_1, &zstd_1 };
 
 /* Takes what comes out. */
 struct sink {
@@ -224,22 +200,30 @@ round_trips(void **unused)
 	free(zeros);
 }
 
+/* To be freed. */
+static char *
+random_megabyte(void)
+{
+	char *bytes = malloc(MEGABYTE);
+
+	assert_non_null(bytes);
+	random_bytes(bytes, MEGABYTE);
+	return bytes;
+}
+
 /* Whatever of the buffers' sizes is met. */
 static void
 sizes_around_the_buffer(void **unused)
 {
-	static const struct output_compress_how *const hows[] = { &plain, &gzip_1,
-								  &zstd_1 };
 	enum { ROOM = 300 * 1024 };
-	char *random = malloc(ROOM);
+	char *random = random_megabyte();
 
 	(void)unused;
-	random_bytes(random, ROOM);
-	for (size_t i = 0; i < COUNT(hows); i++) {
+	for (size_t i = 0; i < COUNT(kinds); i++) {
 		for (size_t size = 131072 - 40; size < 131072 + 10; size++)
-			assert_round_trip(hows[i], random, size, 0);
+			assert_round_trip(kinds[i], random, size, 0);
 		for (int j = 0; j < 15; j++)
-			assert_round_trip(hows[i], random, random_below(ROOM),
+			assert_round_trip(kinds[i], random, random_below(ROOM),
 					  1 + random_below(ROOM));
 	}
 	free(random);
@@ -395,20 +379,17 @@ compress_into(const struct output_compress_how *how, const char *bytes, size_t s
 static void
 errors_come_back(void **unused)
 {
-	static const struct output_compress_how *const hows[] = { &plain, &gzip_1,
-								  &zstd_1 };
-	char *random = malloc(MEGABYTE);
+	char *random = random_megabyte();
 
 	(void)unused;
-	random_bytes(random, MEGABYTE);
-	for (size_t i = 0; i < COUNT(hows); i++) {
+	for (size_t i = 0; i < COUNT(kinds); i++) {
 		size_t fail_at = 1;
 		int error = -ENOSPC;
 
 		for (; error; fail_at++) {
 			struct sink sink = { .fail_at = fail_at };
 
-			error = compress_into(hows[i], random, MEGABYTE, &sink);
+			error = compress_into(kinds[i], random, MEGABYTE, &sink);
 			assert_int_equal(error, sink.calls < fail_at ? 0 : -ENOSPC);
 			assert_true(sink.calls <= fail_at);
 			free(sink.bytes);
@@ -422,19 +403,16 @@ errors_come_back(void **unused)
 static void
 left_alone(void **unused)
 {
-	static const struct output_compress_how *const hows[] = { &plain, &gzip_1,
-								  &zstd_1 };
-	char *random = malloc(MEGABYTE);
+	char *random = random_megabyte();
 
 	(void)unused;
-	random_bytes(random, MEGABYTE);
-	for (size_t i = 0; i < COUNT(hows); i++) {
+	for (size_t i = 0; i < COUNT(kinds); i++) {
 		struct sink sink = { 0 };
 
-		output_compressor_free(begin(hows[i], &sink));
+		output_compressor_free(begin(kinds[i], &sink));
 		assert_int_equal(sink.calls, 0);
 		for (size_t size = 1; size <= MEGABYTE; size *= 32) {
-			struct output_compressor *compressor = begin(hows[i], &sink);
+			struct output_compressor *compressor = begin(kinds[i], &sink);
 
 			assert_int_equal(
 				output_compressor_write(random, size, compressor), 0);
@@ -483,17 +461,17 @@ compress_with(const struct output_compress_how *how, size_t granted, struct sink
 	struct output_compressor *compressor = (void *)sink;
 	int error;
 
-	refused = allocations + granted;
+	refused_from = allocations + granted;
 	error = output_compressor_new(&compressor, how, take, sink);
 	if (error) {
-		refused = SIZE_MAX;
+		refused_from = SIZE_MAX;
 		assert_null(compressor);
 		return error;
 	}
 	error = output_compressor_write("text", 4, compressor);
 	if (!error)
 		error = output_compressor_end(compressor);
-	refused = SIZE_MAX;
+	refused_from = SIZE_MAX;
 	output_compressor_free(compressor);
 	return error;
 }

@@ -3,7 +3,8 @@
  * Files that are whole or absent, whatever fails, and no litter beside them.  Most is
  * shown twice: where files without names can be had, and where they cannot.
  */
-#include "support.h"
+#include "refuse_malloc.h"
+#include "support_directory.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -11,8 +12,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <malloc.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +29,6 @@
 #include "plugins/export/file.h"
 
 #define NOBODY 65534
-#define FDS 1024     /* more than there ever are */
 #define TRIES 16     /* for a temporary name */
 #define PATIENCE 100 /* seconds, for all */
 
@@ -44,7 +42,6 @@ static struct {
 	size_t writes;       /* so far */
 	size_t write_most;   /* bytes at once; 0: all */
 	int errors[128];     /* by the letters above */
-	bool no_memory;
 	bool no_listing;
 	bool no_proc;
 	ino_t synced;       /* the directory that was */
@@ -222,20 +219,6 @@ fdopendir(int fd)
 	return NULL;
 }
 
-void *
-calloc(size_t count, size_t size)
-{
-	volatile char *bytes;
-
-	if (world.no_memory || (size && count > SIZE_MAX / size))
-		return NULL;
-	bytes = malloc(count * size);
-	/* Volatile, lest the compiler makes a call of calloc() of it. */
-	for (size_t i = 0; bytes && i < count * size; i++)
-		bytes[i] = 0;
-	return (void *)(uintptr_t)bytes;
-}
-
 /* What was called, in the order, but for random numbers. */
 static void
 assert_calls(const char *expected)
@@ -250,37 +233,16 @@ assert_calls(const char *expected)
 	assert_string_equal(calls, expected);
 }
 
-/* Those that are open, or only those that a program started from here would have. */
-static unsigned int
-count_fds(bool inherited)
-{
-	unsigned int count = 0;
-
-	for (int fd = 0; fd < FDS; fd++) {
-		int flags = fcntl(fd, F_GETFD);
-
-		count += flags >= 0 && !(inherited && flags & FD_CLOEXEC);
-	}
-	return count;
-}
-
-/* Each test has a directory of its own, in which it stands, and leaves nothing open. */
-static char directory[PATH_MAX];
+/* Each test has a directory of its own, and leaves nothing open. */
 static mode_t first_umask;
 static unsigned int first_fds;
 
 static int
-enter_directory(void)
+enter(void)
 {
-	const char *top = getenv("TMPDIR");
-
 	first_umask = umask(022);
 	first_fds = count_fds(false);
-	snprintf(directory, sizeof(directory), "%s/conntap-file.XXXXXX",
-		 top ? top : "/tmp");
-	if (!mkdtemp(directory) || chmod(directory, 0755) < 0)
-		return -1;
-	return chdir(directory);
+	return enter_directory("file") < 0 ? -1 : chmod(".", 0755);
 }
 
 static int
@@ -289,7 +251,7 @@ enter_named(void **unused)
 	(void)unused;
 	named = true;
 	reset_world();
-	return enter_directory();
+	return enter();
 }
 
 /* Where this file system cannot do it, it is the same as above. */
@@ -301,7 +263,7 @@ enter_nameless(void **unused)
 	(void)unused;
 	named = false;
 	reset_world();
-	if (enter_directory() < 0)
+	if (enter() < 0)
 		return -1;
 	fd = open(".", O_TMPFILE | O_WRONLY, 0600);
 	named = fd < 0;
@@ -322,70 +284,22 @@ is_root(void)
 }
 
 static int
-is_entry(const struct dirent *entry)
-{
-	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-}
-
-static void
-empty_directory(void)
-{
-	struct dirent **entries;
-	int count = scandir(directory, &entries, is_entry, alphasort);
-
-	for (int i = 0; i < count; i++) {
-		if (unlink(entries[i]->d_name) < 0)
-			rmdir(entries[i]->d_name);
-		free(entries[i]);
-	}
-	free(entries);
-}
-
-static int
-leave_directory(void **unused)
+leave(void **unused)
 {
 	(void)unused;
-	empty_directory();
 	umask(first_umask);
-	assert_int_equal(chdir("/"), 0);
-	assert_int_equal(rmdir(directory), 0);
+	leave_directory();
 	assert_int_equal(count_fds(false), first_fds);
 	return 0;
 }
 
-/* All that is in the directory, sorted, with a blank between two names. */
-static void
-list_entries(char names[4096])
-{
-	struct dirent **entries;
-	int count = scandir(directory, &entries, is_entry, alphasort);
-
-	names[0] = '\0';
-	for (int i = 0; i < count; i++) {
-		if (i > 0)
-			strcat(names, " ");
-		strcat(names, entries[i]->d_name);
-		free(entries[i]);
-	}
-	free(entries);
-}
-
-static void
-assert_entries(const char *expected)
-{
-	char names[4096];
-
-	list_entries(names);
-	assert_string_equal(names, expected);
-}
-
-/* The first of them, which is a temporary, when there is one. */
+/* The first of the entries, which is a temporary, when there is one. */
 static bool
 find_temporary(char temporary[NAME_MAX + 1])
 {
 	static const char prefix[] = ".conntap-";
 	size_t length = strlen(prefix);
-	char names[4096];
+	char names[ENTRIES_SIZE];
 
 	list_entries(names);
 	if (strncmp(names, prefix, length) != 0)
@@ -396,17 +310,6 @@ find_temporary(char temporary[NAME_MAX + 1])
 	names[length] = '\0';
 	strcpy(temporary, names);
 	return true;
-}
-
-/* A file by ordinary means. */
-static void
-make_file(const char *name, const char *contents)
-{
-	FILE *stream = fopen(name, "w");
-
-	assert_non_null(stream);
-	assert_true(fputs(contents, stream) >= 0);
-	assert_int_equal(fclose(stream), 0);
 }
 
 static void
@@ -428,6 +331,14 @@ assert_contents(const char *name, const char *expected)
 	assert_true(fd >= 0);
 	assert_rest(fd, expected);
 	close(fd);
+}
+
+/* There is nothing but this file. */
+static void
+assert_alone(const char *name, const char *expected)
+{
+	assert_contents(name, expected);
+	assert_entries(name);
 }
 
 static void
@@ -516,8 +427,7 @@ nothing_written(void **unused)
 {
 	(void)unused;
 	assert_int_equal(output_file_commit(begin("empty")), 0);
-	assert_contents("empty", "");
-	assert_entries("empty");
+	assert_alone("empty", "");
 }
 
 /* Who has the old file open goes on reading it. */
@@ -533,8 +443,7 @@ old_reader(void **unused)
 	assert_int_equal(replace("metrics.prom", "the new"), 0);
 	assert_rest(fd, "the old");
 	close(fd);
-	assert_contents("metrics.prom", "the new");
-	assert_entries("metrics.prom");
+	assert_alone("metrics.prom", "the new");
 }
 
 /* Until then there is nothing more, or one file that is hidden, private, of no known
@@ -563,8 +472,7 @@ nothing_seen_before_commit(void **unused)
 		assert_entries("metrics.prom");
 	}
 	assert_int_equal(output_file_commit(file), 0);
-	assert_contents("metrics.prom", "the new");
-	assert_entries("metrics.prom");
+	assert_alone("metrics.prom", "the new");
 }
 
 static void
@@ -582,8 +490,7 @@ aborted(void **unused)
 	file = begin("metrics.prom");
 	put(file, "the new");
 	output_file_abort(file);
-	assert_contents("metrics.prom", "the old");
-	assert_entries("metrics.prom");
+	assert_alone("metrics.prom", "the old");
 }
 
 /* By whatever path; two at a time for the same place do not meet. */
@@ -665,6 +572,7 @@ static void
 refused(void **unused)
 {
 	unsigned int fds = count_fds(false);
+	int error;
 
 	(void)unused;
 	make_file("file", "file");
@@ -689,9 +597,10 @@ refused(void **unused)
 	assert_int_equal(replace("/", "x"), -EISDIR);
 	assert_int_equal(replace("pipe", "x"), -ENOTSUP);
 	assert_int_equal(replace("null", "x"), -ELOOP);
-	world.no_memory = true;
-	assert_int_equal(replace("file", "x"), -ENOMEM);
-	world.no_memory = false;
+	refused_from = allocations;
+	error = replace("file", "x");
+	refused_from = SIZE_MAX;
+	assert_int_equal(error, -ENOMEM);
 	assert_contents("file", "file");
 	assert_entries("dir file link null pipe");
 	assert_int_equal(count_fds(false), fds);
@@ -814,8 +723,7 @@ partial_writes(void **unused)
 	assert_int_equal(world.writes, 3 + 7);
 	assert_int_equal(put(file, ", and more"), 0);
 	assert_int_equal(output_file_commit(file), 0);
-	assert_contents("file", "in many small pieces, and more");
-	assert_entries("file");
+	assert_alone("file", "in many small pieces, and more");
 }
 
 /* Whichever it is of them: nothing more is written, and no other call is made. */
@@ -839,8 +747,7 @@ first_write_error_sticks(void **unused)
 		memset(world.calls, 0, sizeof(world.calls));
 		assert_int_equal(output_file_commit(file), -ENOSPC);
 		assert_calls(named ? "u" : "");
-		assert_contents("file", "the old");
-		assert_entries("file");
+		assert_alone("file", "the old");
 	}
 }
 
@@ -856,8 +763,7 @@ partial_write_fails(void **unused)
 		world.write_errors[turn] = ENOSPC;
 		assert_int_equal(replace("file", "in some pieces"), -ENOSPC);
 		assert_int_equal(world.writes, turn + 1);
-		assert_contents("file", "the old");
-		assert_entries("file");
+		assert_alone("file", "the old");
 	}
 }
 
@@ -886,8 +792,7 @@ file_too_large(void **unused)
 	assert_int_equal(written, -EFBIG);
 	assert_int_equal(committed, -EFBIG);
 	assert_int_equal(world.writes, 2);
-	assert_contents("file", "the old");
-	assert_entries("file");
+	assert_alone("file", "the old");
 }
 
 /* With an old file, and with none; `last` is what fails. */
@@ -950,8 +855,7 @@ no_random_numbers(void **unused)
 	make_file("file", "the old");
 	world.errors['?'] = ENOSYS;
 	assert_int_equal(replace("file", "the new"), -EIO);
-	assert_contents("file", "the old");
-	assert_entries("file");
+	assert_alone("file", "the old");
 }
 
 /* Then another one is tried, but not for ever; whose name it is keeps its file, and no
@@ -1002,20 +906,7 @@ fallbacks(void **unused)
 	world.no_proc = true;
 	assert_int_equal(replace("file", "y"), 0);
 	assert_calls("ckwmfrd");
-	assert_contents("file", "y");
-	assert_entries("file");
-}
-
-/* By a mount of our own, if that may be. */
-static bool
-cover(const char *path)
-{
-	if (unshare(CLONE_NEWNS) == 0 &&
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	    mount("none", path, "tmpfs", 0, NULL) == 0)
-		return true;
-	print_message("# no mounts of our own here\n");
-	return false;
+	assert_alone("file", "y");
 }
 
 static void
@@ -1025,7 +916,7 @@ no_proc(void **unused)
 
 	(void)unused;
 	umask(027);
-	if (!cover("/proc"))
+	if (!cover("/proc", NULL))
 		return;
 	error = replace("file", "x");
 	assert_int_equal(umount("/proc"), 0);
@@ -1089,8 +980,7 @@ cleaned_too_soon(void **unused)
 		close(cleaner);
 		cleaner = -1;
 		assert_calls("tckckwmfrd");
-		assert_contents("file", "x");
-		assert_entries("file");
+		assert_alone("file", "x");
 	}
 }
 
@@ -1129,7 +1019,7 @@ no_litter(void **unused)
 		".file2.conntap-01234567", ".file.01234567",
 	};
 	struct stat status;
-	char before[4096], after[4096];
+	char before[ENTRIES_SIZE], after[ENTRIES_SIZE];
 
 	(void)unused;
 	for (size_t i = 0; i < COUNT(names); i++)
@@ -1217,8 +1107,7 @@ living(void **unused)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	assert_contents("file", "the child's");
-	assert_entries("file");
+	assert_alone("file", "the child's");
 	close(to[1]);
 	close(from[0]);
 }
@@ -1264,8 +1153,7 @@ killed(void **unused)
 		assert_in_range(lives, 1, 8);
 		assert_int_equal(find_temporary(name), littered[lives - 1] == 'l');
 		assert_int_equal(replace("file", "the next"), 0);
-		assert_contents("file", "the next");
-		assert_entries("file");
+		assert_alone("file", "the next");
 	}
 	assert_int_equal(lives, 9);
 }
@@ -1315,12 +1203,10 @@ directory_removed(void **unused)
 	for (int commit = 0; commit < 2; commit++) {
 		assert_int_equal(mkdir("d", 0755), 0);
 		assert_int_equal(chdir("d"), 0);
-		strcat(directory, "/d");
 		file = begin("file");
 		put(file, "x");
 		if (find_temporary(name))
 			assert_int_equal(unlink(name), 0);
-		*strrchr(directory, '/') = '\0';
 		assert_int_equal(chdir(".."), 0);
 		assert_int_equal(rmdir("d"), 0);
 		if (commit)
@@ -1340,12 +1226,10 @@ directory_not_synced(void **unused)
 	make_file("file", "the old");
 	world.errors['d'] = EIO;
 	assert_int_equal(replace("file", "the new"), -EIO);
-	assert_contents("file", "the new");
-	assert_entries("file");
+	assert_alone("file", "the new");
 	world.errors['d'] = EINVAL;
 	assert_int_equal(replace("file", "the newest"), 0);
-	assert_contents("file", "the newest");
-	assert_entries("file");
+	assert_alone("file", "the newest");
 }
 
 /* Root may write everywhere, so it has to be somebody else. */
@@ -1387,17 +1271,14 @@ unwritable_directory(void **unused)
 	assert_int_equal(chmod(".", 0555), 0);
 	assert_int_equal(replace_as_nobody("file", usual), -EACCES);
 	assert_int_equal(replace_as_nobody("new", usual), -EACCES);
-	assert_contents("file", "the old");
-	assert_entries("file");
+	assert_alone("file", "the old");
 	/* Not to be read is not to be synced. */
 	assert_int_equal(chmod(".", 0333), 0);
 	assert_int_equal(replace_as_nobody("file", usual), -EACCES);
 	assert_int_equal(chmod(".", 0777), 0);
-	assert_contents("file", "the old");
-	assert_entries("file");
+	assert_alone("file", "the old");
 	assert_int_equal(replace_as_nobody("file", usual), 0);
-	assert_contents("file", "");
-	assert_entries("file");
+	assert_alone("file", "");
 }
 
 /* Somebody else's litter that cannot be opened stays. */
@@ -1477,8 +1358,7 @@ owner_refused(void **unused)
 	how.user = (uid_t)-1;
 	how.group = 0;
 	assert_int_equal(replace_as_nobody("file", &how), -EPERM);
-	assert_contents("file", "the old");
-	assert_entries("file");
+	assert_alone("file", "the old");
 	how.user = user;
 	how.group = group;
 	assert_int_equal(replace_as_nobody("file", &how), 0);
@@ -1594,13 +1474,13 @@ writers_at_one_time(void **unused)
 	assert_entries("file stop");
 }
 
-#define NAMED(test)                                                      \
-	{                                                                \
-#test "_named", test, enter_named, leave_directory, NULL \
+#define NAMED(test)                                            \
+	{                                                      \
+#test "_named", test, enter_named, leave, NULL \
 	}
-#define NAMELESS(test)                                             \
-	{                                                          \
-#test, test, enter_nameless, leave_directory, NULL \
+#define NAMELESS(test)                                   \
+	{                                                \
+#test, test, enter_nameless, leave, NULL \
 	}
 #define BOTH(test) NAMELESS(test), NAMED(test)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which names a pattern makes, which it can have made, and what of these stays. */
-#include "support.h"
+#include "support_directory.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -52,77 +52,22 @@ readdir(DIR *stream)
 	return NULL;
 }
 
-/* A directory of its own for each test, which stands in it. */
-static char directory[PATH_MAX];
-
 static int
-is_entry(const struct dirent *entry)
+enter(void **unused)
 {
-	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-}
-
-static int
-enter_directory(void **unused)
-{
-	const char *top = getenv("TMPDIR");
-
 	(void)unused;
-	snprintf(directory, sizeof(directory), "%s/conntap-name.XXXXXX",
-		 top ? top : "/tmp");
-	return mkdtemp(directory) ? chdir(directory) : -1;
-}
-
-static void
-empty_directory(void)
-{
-	struct dirent **entries;
-	int count = scandir(".", &entries, is_entry, alphasort);
-
-	for (int i = 0; i < count; i++) {
-		if (unlink(entries[i]->d_name) < 0)
-			rmdir(entries[i]->d_name);
-		free(entries[i]);
-	}
-	free(entries);
+	return enter_directory("name");
 }
 
 static int
-leave_directory(void **unused)
+leave(void **unused)
 {
 	(void)unused;
 	unlink_error = 0;
 	unlink_fails = NULL;
 	read_error = 0;
-	empty_directory();
-	return chdir("/") < 0 ? -1 : rmdir(directory);
-}
-
-/* Sorted, with a blank between two names. */
-static void
-assert_entries(const char *expected)
-{
-	char names[8192] = "";
-	struct dirent **entries;
-	int count = scandir(".", &entries, is_entry, alphasort);
-
-	for (int i = 0; i < count; i++) {
-		if (i > 0)
-			strcat(names, " ");
-		strcat(names, entries[i]->d_name);
-		free(entries[i]);
-	}
-	free(entries);
-	assert_string_equal(names, expected);
-}
-
-static void
-make_file(const char *name)
-{
-	int fd = open(name, O_CREAT | O_WRONLY, 0644);
-
-	if (fd < 0)
-		fail_msg("'%s' cannot be made: %s", name, strerror(errno));
-	close(fd);
+	leave_directory();
+	return 0;
 }
 
 static void
@@ -132,7 +77,7 @@ make_file_of(const char *name, time_t seconds, long nanoseconds)
 		{ .tv_sec = 1700000000 }, { .tv_sec = seconds, .tv_nsec = nanoseconds }
 	};
 
-	make_file(name);
+	make_file(name, "");
 	assert_int_equal(utimensat(AT_FDCWD, name, times, 0), 0);
 }
 
@@ -748,7 +693,7 @@ assert_taken_exactly(const char *pattern, const struct output_name *like, size_t
 				break;
 			continue;
 		}
-		make_file(names[count]);
+		make_file(names[count], "");
 		expected += some_time_makes(pattern, names[count++], like);
 	}
 	*taken += expected;
@@ -805,7 +750,7 @@ round_trip(void **unused)
 		assert_int_equal(output_name_make(pattern, &name, path), 0);
 		if (!can_be_name(path))
 			continue;
-		make_file(path);
+		make_file(path, "");
 		name.time = random_time();
 		if (output_name_prune(pattern, &name, 0) != 1)
 			fail_msg("'%s': '%s' stays", pattern, path);
@@ -816,7 +761,7 @@ round_trip(void **unused)
 static void
 assert_taken(const char *pattern, const char *name, bool taken)
 {
-	make_file(name);
+	make_file(name, "");
 	assert_int_equal(output_name_prune(pattern, &usual, 0), taken);
 	if (is_there(name) == taken)
 		fail_msg("'%s': '%s'", pattern, name);
@@ -1008,14 +953,14 @@ others_stay(void **unused)
 	const struct output_name blue = { .host = "web1", .netns = "blue" };
 
 	(void)unused;
-	make_file("web1-self-2024");
-	make_file("web1-self-2023");
-	make_file("web1-blue-2024");
-	make_file("web1-blue-2023");
-	make_file("web2-self-2024");
-	make_file("web2-blue-2024");
-	make_file("web1-self-2024.gz");
-	make_file("notes");
+	make_file("web1-self-2024", "");
+	make_file("web1-self-2023", "");
+	make_file("web1-blue-2024", "");
+	make_file("web1-blue-2023", "");
+	make_file("web2-self-2024", "");
+	make_file("web2-blue-2024", "");
+	make_file("web1-self-2024.gz", "");
+	make_file("notes", "");
 	assert_int_equal(output_name_prune("%h-%n-%Y", &usual, 0), 2);
 	assert_entries("notes web1-blue-2023 web1-blue-2024 web1-self-2024.gz "
 		       "web2-blue-2024 web2-self-2024");
@@ -1032,7 +977,7 @@ no_plain_files(void **unused)
 	assert_int_equal(symlink("notes", "f-2021"), 0);
 	assert_int_equal(symlink("none", "f-2022"), 0);
 	assert_int_equal(mkfifo("f-2023", 0600), 0);
-	make_file("notes");
+	make_file("notes", "");
 	make_file_of("f-2024", 1000, 0);
 	make_file_of("f-2025", 2000, 0);
 	assert_int_equal(output_name_prune("f-%Y", &usual, 2), 0);
@@ -1051,21 +996,21 @@ directories(void **unused)
 	(void)unused;
 	assert_int_equal(mkdir("d", 0755), 0);
 	snprintf(pattern, sizeof(pattern), "%.4000s/d/f-%%Y", directory);
-	make_file("f-2024");
-	make_file("d/f-2024");
+	make_file("f-2024", "");
+	make_file("d/f-2024", "");
 	assert_int_equal(output_name_prune(pattern, &usual, 0), 1);
-	make_file("d/f-2024");
+	make_file("d/f-2024", "");
 	assert_int_equal(output_name_prune("d/f-%Y", &usual, 0), 1);
-	make_file("d/f-2024");
+	make_file("d/f-2024", "");
 	assert_int_equal(output_name_prune(".///d//f-%Y", &usual, 0), 1);
 	assert_entries("d f-2024");
 	assert_int_equal(output_name_prune("./f-%Y", &usual, 0), 1);
 	assert_int_equal(output_name_prune("none/f-%Y", &usual, 0), -ENOENT);
-	make_file("file");
+	make_file("file", "");
 	assert_int_equal(output_name_prune("file/f-%Y", &usual, 0), -ENOTDIR);
 	assert_entries("d file");
 	/* Not to be cut short to the path of another directory. */
-	make_file("f-2024");
+	make_file("f-2024", "");
 	for (size_t length = PATH_MAX - 10; length < PATH_MAX + 10; length++) {
 		memset(pattern, '/', length);
 		pattern[0] = '.';
@@ -1098,7 +1043,7 @@ static void
 no_rights(void **unused)
 {
 	(void)unused;
-	make_file("f-2024");
+	make_file("f-2024", "");
 	assert_int_equal(chmod(".", 0555), 0);
 	assert_int_equal(prune_as_nobody(), -EACCES);
 	assert_int_equal(chmod(".", 0333), 0);
@@ -1127,8 +1072,7 @@ failures(void **unused)
 	assert_entries("f-2023 f-2024");
 }
 
-#define IN_DIRECTORY(name) \
-	cmocka_unit_test_setup_teardown(name, enter_directory, leave_directory)
+#define IN_DIRECTORY(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int
 main(void)

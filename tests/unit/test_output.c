@@ -4,6 +4,8 @@
  * CONNTAP_GOLDEN=update writes those anew; then look at the differences.
  */
 #include "support.h"
+#include "support_filter.h"
+#include "support_formats.h"
 #include "support_golden.h"
 
 #include <linux/netlink.h>
@@ -18,7 +20,6 @@
 #define START (UINT64_C(1700000000) * NS + 123456789)
 #define PLAIN (CT_SEEN_REPLY | CT_ASSURED | CT_CONFIRMED)
 #define FLOWS_MAX 6
-#define TEXT_SIZE 32768
 
 /* Here label.h is done without the file of the system that the tests run on. */
 struct ct_labels {
@@ -57,13 +58,6 @@ ct_label_bit(const struct ct_labels *labels, const char *name)
 	(void)labels;
 	(void)name;
 	return -1;
-}
-
-static void
-set_status(struct ct_flow *flow, uint32_t status)
-{
-	flow->has |= CT_STATUS;
-	flow->status = status;
 }
 
 static void
@@ -340,17 +334,6 @@ everything(struct ct_flow *flows)
 	return 1;
 }
 
-static const struct format {
-	const struct output *output;
-	const char *extension;
-} formats[] = {
-	{ &output_text, "txt" },
-	{ &output_xml, "conntracks.xml" },
-	{ &output_xml_flows, "flows.xml" },
-	{ &output_json, "json" },
-	{ &output_save, "save" },
-};
-
 static const struct table {
 	const char *name;
 	size_t (*fill)(struct ct_flow *flows);
@@ -376,55 +359,29 @@ static const struct table {
 	{ "everything", everything, false, 0 },
 };
 
-struct golden_case {
-	const struct table *table;
-	const struct format *format;
-	char name[64];
-};
-
 static void
-write_table(const struct golden_case *c, char *buffer, size_t size)
+write_table(struct ct_text *text, const struct output *output, const void *thing)
 {
 	const struct output_view view = { .labels = &hostile_labels,
 					  .now = START + 90 * NS };
-	const struct output *output = c->format->output;
+	const struct table *table = thing;
 	struct ct_flow flows[FLOWS_MAX];
-	struct output_end end = { .complete = !c->table->early,
-				  .malformed = c->table->malformed };
-	struct ct_text text;
+	struct output_end end = { .complete = !table->early,
+				  .malformed = table->malformed };
 
-	end.flows = c->table->fill(flows);
-	ct_text_init(&text, buffer, size, NULL, NULL);
-	output->begin(&text, NULL);
+	end.flows = table->fill(flows);
+	output->begin(text, NULL);
 	for (uint64_t i = 0; i < end.flows; i++)
-		output->flow(&text, &view, &flows[i]);
-	output->end(&text, &end);
-	ct_text_char(&text, '\0');
-	assert_int_equal(text.error, 0);
-}
-
-/* What every text of a format has to be. */
-static void
-assert_tame(const struct output *output, const char *name, const char *text)
-{
-	if (output == &output_json)
-		assert_json(name, text);
-	else if (output == &output_xml || output == &output_xml_flows)
-		assert_xml(name, text);
-	else
-		assert_printable(name, text);
+		output->flow(text, &view, &flows[i]);
+	output->end(text, &end);
 }
 
 static void
 golden(void **state)
 {
-	static char text[TEXT_SIZE];
 	const struct golden_case *c = *state;
 
-	write_table(c, text, sizeof(text));
-	if (c->format->output == &output_json)
-		assert_json(c->name, text);
-	assert_golden(c->name, text);
+	assert_golden_case(c, text_of(write_table, c->format->output, c->thing));
 }
 
 static void
@@ -465,79 +422,75 @@ one_line(void **unused)
 	assert_string_equal(buffer, "ipv4 192.0.2.1->198.51.100.1 tcp 40000->80");
 }
 
+static void
+write_bare(struct ct_text *text, const struct output *output, const void *flow)
+{
+	const struct output_view view = { 0 };
+
+	output->flow(text, &view, flow);
+}
+
 /* A face may know neither names nor the time. */
 static void
 empty_view(void **unused)
 {
-	static char buffer[TEXT_SIZE];
-	const struct output_view view = { 0 };
 	struct ct_flow flows[FLOWS_MAX];
-	struct ct_text text;
 
 	(void)unused;
 	everything(flows);
 	flows[0].has &= ~CT_STOP;
-	for (size_t i = 0; i < COUNT(formats); i++) {
-		ct_text_init(&text, buffer, sizeof(buffer), NULL, NULL);
-		formats[i].output->flow(&text, &view, &flows[0]);
-		ct_text_char(&text, '\0');
-		assert_int_equal(text.error, 0);
-		assert_null(strstr(buffer, "plain"));
-		assert_null(strstr(buffer, "deltatime"));
+	for (size_t i = 0; i < FORMATS; i++) {
+		const char *text = text_of(write_bare, formats[i].output, &flows[0]);
+
+		assert_null(strstr(text, "plain"));
+		assert_null(strstr(text, "deltatime"));
 	}
 }
 
-static int
-count_flush(const char *bytes, size_t size, void *data)
+static void
+write_flow(struct ct_text *text, const struct output *output, const void *flow)
 {
-	char *all = data;
+	const struct output_view view = { .labels = &hostile_labels, .now = START };
 
-	strncat(all, bytes, size);
-	return 0;
+	output->flow(text, &view, flow);
 }
 
-/* However small the buffer, the text is the same. */
 static void
 small_buffer(void **unused)
 {
-	static char whole[TEXT_SIZE], pieces[TEXT_SIZE];
-	const struct output_view view = { .labels = &hostile_labels, .now = START };
 	struct ct_flow flows[FLOWS_MAX];
-	char buffer[CT_TEXT_MIN + 64];
-	struct ct_text text;
 
 	(void)unused;
 	everything(flows);
-	for (size_t i = 0; i < COUNT(formats); i++) {
-		ct_text_init(&text, whole, sizeof(whole), NULL, NULL);
-		formats[i].output->flow(&text, &view, &flows[0]);
-		ct_text_char(&text, '\0');
-		for (size_t size = CT_TEXT_MIN; size < sizeof(buffer); size++) {
-			pieces[0] = '\0';
-			ct_text_init(&text, buffer, size, count_flush, pieces);
-			formats[i].output->flow(&text, &view, &flows[0]);
-			assert_int_equal(ct_text_flush(&text), 0);
-			assert_string_equal(pieces, whole);
-		}
-	}
+	for (size_t i = 0; i < FORMATS; i++)
+		for (size_t size = CT_TEXT_MIN; size < CT_TEXT_MIN + 64; size++)
+			assert_same_text(write_flow, formats[i].output, &flows[0],
+					 size);
+}
+
+/* What every text of a format has to be. */
+static void
+assert_tame(const struct output *output, const char *name, const char *text)
+{
+	if (output == &output_json)
+		assert_json(name, text);
+	else if (output == &output_xml || output == &output_xml_flows)
+		assert_xml(name, text);
+	else
+		assert_printable(name, text);
 }
 
 static void
 write_message(const char *name, const void *payload, size_t size)
 {
-	static char buffer[TEXT_SIZE];
-	const struct output_view view = { .labels = &hostile_labels, .now = START };
 	struct ct_flow flow;
-	struct ct_text text;
 
 	if (ct_decode_flow(&flow, payload, size) != 0)
 		return;
-	for (size_t i = 0; i < COUNT(formats); i++) {
-		ct_text_init(&text, buffer, sizeof(buffer), NULL, NULL);
-		formats[i].output->flow(&text, &view, &flow);
-		ct_text_char(&text, '\0');
-		assert_int_equal(text.error, 0);
-		assert_tame(formats[i].output, name, buffer);
+	for (size_t i = 0; i < FORMATS; i++) {
+		const struct output *output = formats[i].output;
+
+		assert_tame(output, name, text_of(write_flow, output, &flow));
 	}
 }
 
@@ -569,13 +522,11 @@ damaged_messages(void **unused)
 	each_message(damaged_message, NULL);
 }
 
-#define GOLDEN_CASES (COUNT(tables) * COUNT(formats))
-
 int
 main(void)
 {
-	static struct golden_case cases[GOLDEN_CASES];
-	struct CMUnitTest tests[GOLDEN_CASES + 5] = {
+	static struct golden_case cases[COUNT(tables)][FORMATS];
+	struct CMUnitTest tests[5 + COUNT(tables) * FORMATS] = {
 		cmocka_unit_test(names),
 		cmocka_unit_test(one_line),
 		cmocka_unit_test(empty_view),
@@ -583,16 +534,8 @@ main(void)
 		cmocka_unit_test(damaged_messages),
 	};
 
-	for (size_t i = 0; i < GOLDEN_CASES; i++) {
-		struct golden_case *c = &cases[i];
-
-		c->table = &tables[i / COUNT(formats)];
-		c->format = &formats[i % COUNT(formats)];
-		snprintf(c->name, sizeof(c->name), "%s.%s", c->table->name,
-			 c->format->extension);
-		tests[5 + i] = (struct CMUnitTest){ .name = c->name,
-						    .test_func = golden,
-						    .initial_state = c };
-	}
+	for (size_t i = 0; i < COUNT(tables); i++)
+		golden_tests(&tests[5 + i * FORMATS], cases[i], FORMATS, golden,
+			     tables[i].name, &tables[i]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

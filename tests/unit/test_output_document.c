@@ -4,7 +4,7 @@
  * byte against the files in golden/; see support_golden.h.
  */
 #include "support.h"
-#include "support_golden.h"
+#include "support_formats.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -171,9 +171,10 @@ write_metrics(struct ct_text *text, const struct output *output)
 }
 
 static void
-write_document(const struct document *document, const struct output *output,
-	       struct ct_text *text)
+write_document(struct ct_text *text, const struct output *output, const void *thing)
 {
+	const struct document *document = thing;
+
 	output->begin(text, document->head);
 	if (document->metrics)
 		write_metrics(text, output);
@@ -207,120 +208,69 @@ settle_all(char *text)
 	settle(text, release, " kernel=\"RELEASE\"");
 }
 
-static const struct format {
-	const struct output *output;
-	const char *extension;
-} formats[] = {
-	{ &output_xml, "conntracks.xml" },
-	{ &output_xml_flows, "flows.xml" },
-};
-
-struct golden_case {
-	const struct document *document;
-	const struct format *format;
-	char name[64];
-};
-
 static void
 golden(void **state)
 {
-	static char buffer[TEXT_SIZE];
 	const struct golden_case *c = *state;
-	struct ct_text text;
+	char *text = text_of(write_document, c->format->output, c->thing);
 
-	ct_text_init(&text, buffer, sizeof(buffer), NULL, NULL);
-	write_document(c->document, c->format->output, &text);
-	ct_text_char(&text, '\0');
-	assert_int_equal(text.error, 0);
-	assert_printable(c->name, buffer);
-	settle_all(buffer);
-	assert_golden(c->name, buffer);
+	settle_all(text);
+	assert_golden_case(c, text);
 }
 
 /* Programs that read lines have no use for all that. */
 static void
 other_formats(void **unused)
 {
-	static const struct output *const others[] = { &output_text, &output_json,
-						       &output_save };
-	char buffer[CT_TEXT_MIN], plain[CT_TEXT_MIN];
-	struct output_end end = documents[0].end;
-	struct ct_text text;
+	const struct document *document = &documents[0];
+	struct document plain = *document;
+	char text[CT_TEXT_MIN];
 
 	(void)unused;
-	for (size_t i = 0; i < COUNT(others); i++) {
-		ct_text_init(&text, buffer, sizeof(buffer), NULL, NULL);
-		others[i]->begin(&text, &full_head);
-		others[i]->end(&text, &documents[0].end);
-		ct_text_char(&text, '\0');
-		end.ended = 0;
-		end.kernel = NULL;
-		ct_text_init(&text, plain, sizeof(plain), NULL, NULL);
-		others[i]->begin(&text, NULL);
-		others[i]->end(&text, &end);
-		ct_text_char(&text, '\0');
-		assert_string_equal(buffer, plain);
-		assert_null(others[i]->metrics);
+	plain.head = NULL;
+	plain.end.ended = 0;
+	plain.end.kernel = NULL;
+	for (size_t i = XML_FORMATS; i < FORMATS; i++) {
+		const struct output *output = formats[i].output;
+
+		snprintf(text, sizeof(text), "%s",
+			 text_of(write_document, output, document));
+		assert_string_equal(text, text_of(write_document, output, &plain));
+		assert_null(output->metrics);
 	}
 }
 
-static int
-append(const char *bytes, size_t size, void *data)
-{
-	strncat(data, bytes, size);
-	return 0;
-}
-
-/* However small the buffer, the text is the same; a filter may be longer than that. */
+/* Even where the filter is longer than the buffer. */
 static void
 small_buffer(void **unused)
 {
-	static char whole[TEXT_SIZE], pieces[TEXT_SIZE], filter[1024];
+	static char filter[1024];
 	const struct output_head long_head = { .filter = filter };
 	const struct document long_document = { .head = &long_head };
-	char buffer[CT_TEXT_MIN];
-	struct ct_text text;
 
 	(void)unused;
 	memset(filter, '<', sizeof(filter) - 1);
-	for (size_t i = 0; i <= COUNT(documents); i++) {
-		const struct document *document =
-			i < COUNT(documents) ? &documents[i] : &long_document;
-		const struct output *output = formats[i % COUNT(formats)].output;
+	for (size_t i = 0; i < XML_FORMATS; i++) {
+		const struct output *output = formats[i].output;
 
-		ct_text_init(&text, whole, sizeof(whole), NULL, NULL);
-		write_document(document, output, &text);
-		ct_text_char(&text, '\0');
-		assert_int_equal(text.error, 0);
-		pieces[0] = '\0';
-		ct_text_init(&text, buffer, sizeof(buffer), append, pieces);
-		write_document(document, output, &text);
-		assert_int_equal(ct_text_flush(&text), 0);
-		assert_string_equal(pieces, whole);
+		assert_same_text(write_document, output, &long_document, CT_TEXT_MIN);
+		for (size_t j = 0; j < COUNT(documents); j++)
+			assert_same_text(write_document, output, &documents[j],
+					 CT_TEXT_MIN);
 	}
 }
-
-#define CASES (COUNT(documents) * COUNT(formats))
 
 int
 main(void)
 {
-	static struct golden_case cases[CASES];
-	struct CMUnitTest tests[CASES + 2] = {
+	static struct golden_case cases[COUNT(documents)][XML_FORMATS];
+	struct CMUnitTest tests[2 + COUNT(documents) * XML_FORMATS] = {
 		cmocka_unit_test(other_formats),
 		cmocka_unit_test(small_buffer),
 	};
 
-	for (size_t i = 0; i < CASES; i++) {
-		struct golden_case *c = &cases[i];
-
-		c->document = &documents[i / COUNT(formats)];
-		c->format = &formats[i % COUNT(formats)];
-		snprintf(c->name, sizeof(c->name), "%s.%s", c->document->name,
-			 c->format->extension);
-		tests[2 + i] = (struct CMUnitTest){ .name = c->name,
-						    .test_func = golden,
-						    .initial_state = c };
-	}
+	for (size_t i = 0; i < COUNT(documents); i++)
+		golden_tests(&tests[2 + i * XML_FORMATS], cases[i], XML_FORMATS, golden,
+			     documents[i].name, &documents[i]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

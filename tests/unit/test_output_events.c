@@ -4,7 +4,7 @@
  * golden/; see support_golden.h.
  */
 #include "support.h"
-#include "support_golden.h"
+#include "support_formats.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,7 +14,6 @@
 
 #define NS UINT64_C(1000000000)
 #define NOW (UINT64_C(1700000000) * NS + 123456789)
-#define TEXT_SIZE 32768
 #define ITEMS_MAX 8
 
 /* One thing that is shown: an event, or the flow or expectation alone. */
@@ -180,17 +179,6 @@ namespaces(struct item *items)
 	return 2;
 }
 
-static const struct format {
-	const struct output *output;
-	const char *extension;
-} formats[] = {
-	{ &output_text, "txt" },
-	{ &output_xml, "conntracks.xml" },
-	{ &output_xml_flows, "flows.xml" },
-	{ &output_json, "json" },
-	{ &output_save, "save" },
-};
-
 static const struct scene {
 	const char *name;
 	size_t (*fill)(struct item *items);
@@ -203,12 +191,6 @@ static const struct scene {
 	{ "expect-events", expect_events, OUTPUT_EVENTS, false, 0 },
 	{ "expects", expects, OUTPUT_EXPECTATIONS, false, 0 },
 	{ "namespaces", namespaces, OUTPUT_FLOWS, false, 0 },
-};
-
-struct golden_case {
-	const struct scene *scene;
-	const struct format *format;
-	char name[64];
 };
 
 static void
@@ -233,9 +215,9 @@ write_item(struct ct_text *text, const struct output *output, const struct item 
 }
 
 static void
-write_scene(const struct scene *scene, const struct output *output,
-	    struct ct_text *text)
+write_scene(struct ct_text *text, const struct output *output, const void *thing)
 {
+	const struct scene *scene = thing;
 	struct item items[ITEMS_MAX];
 	struct output_end end = { .complete = !scene->early,
 				  .lost = scene->lost,
@@ -252,19 +234,9 @@ write_scene(const struct scene *scene, const struct output *output,
 static void
 golden(void **state)
 {
-	static char buffer[TEXT_SIZE];
 	const struct golden_case *c = *state;
-	const struct output *output = c->format->output;
-	struct ct_text text;
 
-	ct_text_init(&text, buffer, sizeof(buffer), NULL, NULL);
-	write_scene(c->scene, output, &text);
-	ct_text_char(&text, '\0');
-	assert_int_equal(text.error, 0);
-	assert_printable(c->name, buffer);
-	if (output == &output_json)
-		assert_json(c->name, buffer);
-	assert_golden(c->name, buffer);
+	assert_golden_case(c, text_of(write_scene, c->format->output, c->thing));
 }
 
 /* Without show_time, lines have no time, though it is known. */
@@ -283,58 +255,27 @@ no_time(void **unused)
 	assert_string_equal(buffer, "[LOST] 3 event(s)\n");
 }
 
-static int
-append(const char *bytes, size_t size, void *data)
-{
-	strncat(data, bytes, size);
-	return 0;
-}
-
-/* However small the buffer, the text is the same. */
 static void
 small_buffer(void **unused)
 {
-	static char whole[TEXT_SIZE], pieces[TEXT_SIZE];
-	char buffer[CT_TEXT_MIN];
-	struct ct_text text;
-
 	(void)unused;
-	for (size_t i = 0; i < COUNT(scenes) * COUNT(formats); i++) {
-		const struct scene *scene = &scenes[i / COUNT(formats)];
-		const struct output *output = formats[i % COUNT(formats)].output;
-
-		ct_text_init(&text, whole, sizeof(whole), NULL, NULL);
-		write_scene(scene, output, &text);
-		ct_text_char(&text, '\0');
-		pieces[0] = '\0';
-		ct_text_init(&text, buffer, sizeof(buffer), append, pieces);
-		write_scene(scene, output, &text);
-		assert_int_equal(ct_text_flush(&text), 0);
-		assert_string_equal(pieces, whole);
-	}
+	for (size_t i = 0; i < COUNT(scenes); i++)
+		for (size_t j = 0; j < FORMATS; j++)
+			assert_same_text(write_scene, formats[j].output, &scenes[i],
+					 CT_TEXT_MIN);
 }
-
-#define CASES (COUNT(scenes) * COUNT(formats))
 
 int
 main(void)
 {
-	static struct golden_case cases[CASES];
-	struct CMUnitTest tests[CASES + 2] = {
+	static struct golden_case cases[COUNT(scenes)][FORMATS];
+	struct CMUnitTest tests[2 + COUNT(scenes) * FORMATS] = {
 		cmocka_unit_test(no_time),
 		cmocka_unit_test(small_buffer),
 	};
 
-	for (size_t i = 0; i < CASES; i++) {
-		struct golden_case *c = &cases[i];
-
-		c->scene = &scenes[i / COUNT(formats)];
-		c->format = &formats[i % COUNT(formats)];
-		snprintf(c->name, sizeof(c->name), "%s.%s", c->scene->name,
-			 c->format->extension);
-		tests[2 + i] = (struct CMUnitTest){ .name = c->name,
-						    .test_func = golden,
-						    .initial_state = c };
-	}
+	for (size_t i = 0; i < COUNT(scenes); i++)
+		golden_tests(&tests[2 + i * FORMATS], cases[i], FORMATS, golden,
+			     scenes[i].name, &scenes[i]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

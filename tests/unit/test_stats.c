@@ -779,15 +779,18 @@ text_too_wide(void **unused)
  * error it is as empty.
  */
 static int
-decode_guarded(const struct guard *guard, const void *bytes, size_t size)
+decode_guarded(const void *bytes, size_t size)
 {
-	uint8_t *copy = guard->end - (size + 3) / 4 * 4;
 	struct ct_stats stats[2] = { { 0 }, { 0 } };
+	struct guard guard;
+	uint8_t *copy;
 	int errors[2];
 
+	guard_init(&guard, size + 3);
+	copy = guard.end - (size + 3) / 4 * 4;
 	memcpy(copy, bytes, size);
 	for (int i = 0; i < 2; i++) {
-		memset(copy + size, i ? 0xff : 0, (size_t)(guard->end - copy) - size);
+		memset(copy + size, i ? 0xff : 0, (size_t)(guard.end - copy) - size);
 		errors[i] = ct_stats_decode(&stats[i], copy, size);
 		if (errors[i])
 			assert_int_equal(errors[i], -EBADMSG);
@@ -800,60 +803,51 @@ decode_guarded(const struct guard *guard, const void *bytes, size_t size)
 	assert_stats_equal(&stats[1], &stats[0]);
 	ct_stats_done(&stats[0]);
 	ct_stats_done(&stats[1]);
+	guard_done(&guard);
 	return errors[0];
 }
 
+/* One at a time, with room behind it. */
 static struct nlmsghdr *
-random_message(void *buffer, size_t size, bool expect)
+random_message(bool expect)
 {
+	static _Alignas(struct nlmsghdr) char buffer[512];
 	uint32_t values[CT_STATS];
 
 	random_bytes(values, sizeof(values));
-	return stats_message(buffer, size, expect, 5, values);
+	return stats_message(buffer, sizeof(buffer), expect, 5, values);
 }
 
 /* Less bytes than the message says that it has. */
 static void
 message_cut_short(void **unused)
 {
-	_Alignas(struct nlmsghdr) char buffer[512];
-	struct guard guard;
-
 	(void)unused;
-	guard_init(&guard, 4096);
 	for (int expect = 0; expect < 2; expect++) {
-		struct nlmsghdr *message =
-			random_message(buffer, sizeof(buffer), expect);
+		struct nlmsghdr *message = random_message(expect);
 		size_t size = message->nlmsg_len;
 
 		for (size_t cut = 0; cut < size; cut++)
-			assert_int_equal(decode_guarded(&guard, buffer, cut), -EBADMSG);
-		assert_int_equal(decode_guarded(&guard, buffer, size), 0);
+			assert_int_equal(decode_guarded(message, cut), -EBADMSG);
+		assert_int_equal(decode_guarded(message, size), 0);
 		/* What is behind it is another's. */
-		memset(buffer + size, 0xff, 32);
-		assert_int_equal(decode_guarded(&guard, buffer, size + 32), 0);
+		memset((char *)message + size, 0xff, 32);
+		assert_int_equal(decode_guarded(message, size + 32), 0);
 		/* And there is no message without its two headers. */
 		for (size_t cut = 0; cut < sizeof(*message) + HEAD; cut++) {
 			message->nlmsg_len = (uint32_t)cut;
-			assert_int_equal(decode_guarded(&guard, buffer, size),
-					 -EBADMSG);
+			assert_int_equal(decode_guarded(message, size), -EBADMSG);
 		}
 	}
-	guard_done(&guard);
 }
 
 /* A message that says itself that it ends there: it may, behind an attribute. */
 static void
 message_ends_early(void **unused)
 {
-	_Alignas(struct nlmsghdr) char buffer[512];
-	struct guard guard;
-
 	(void)unused;
-	guard_init(&guard, 4096);
 	for (int expect = 0; expect < 2; expect++) {
-		struct nlmsghdr *message =
-			random_message(buffer, sizeof(buffer), expect);
+		struct nlmsghdr *message = random_message(expect);
 		size_t size = message->nlmsg_len;
 
 		for (size_t cut = sizeof(*message); cut <= size; cut++) {
@@ -861,27 +855,23 @@ message_ends_early(void **unused)
 			int error;
 
 			message->nlmsg_len = (uint32_t)cut;
-			error = decode_guarded(&guard, buffer, cut);
+			error = decode_guarded(message, cut);
 			if (error != (whole ? 0 : -EBADMSG))
 				fail_msg("%d when it ends at %zu of %zu", error, cut,
 					 size);
 		}
 	}
-	guard_done(&guard);
 }
 
 static void
 message_damaged(void **unused)
 {
-	_Alignas(struct nlmsghdr) char buffer[512];
 	size_t good = 0, bad = 0;
-	struct guard guard;
 
 	(void)unused;
-	guard_init(&guard, 4096);
 	for (int expect = 0; expect < 2; expect++) {
-		struct nlmsghdr *message =
-			random_message(buffer, sizeof(buffer), expect);
+		struct nlmsghdr *message = random_message(expect);
+		uint8_t *bytes = (uint8_t *)message;
 		size_t size = message->nlmsg_len;
 
 		for (size_t i = 0; i < size * 9; i++) {
@@ -889,15 +879,14 @@ message_damaged(void **unused)
 			uint8_t flip = bit < 8 ? (uint8_t)(1 << bit) : 0xff;
 			int error;
 
-			buffer[i / 9] ^= (char)flip;
-			error = decode_guarded(&guard, buffer, size);
-			buffer[i / 9] ^= (char)flip;
+			bytes[i / 9] ^= flip;
+			error = decode_guarded(message, size);
+			bytes[i / 9] ^= flip;
 			good += error == 0;
 			bad += error != 0;
 		}
 	}
 	assert_true(good > 100 && bad > 100);
-	guard_done(&guard);
 }
 
 /* One attribute of a wrong length, wherever it is, and nothing is counted. */
