@@ -223,18 +223,22 @@ int cli_parse(struct cli *cli, int argc, char **argv);
 /* The help of a command, or of the program when it is NULL. */
 void cli_help(const struct cli_command *command);
 
-/* One line on stderr: "conntap: …". */
+/*
+ * One line on stderr: "conntap: …", about what has failed; and about what may not be
+ * what was meant.
+ */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * The same, of a level of syslog(3), for who runs on and on: where stderr is the
- * journal's, it is told the level (that of cli_say() is LOG_ERR).
+ * The same, of a level of syslog(3): where stderr is the journal's, it is told the
+ * level (LOG_ERR and LOG_WARNING of the two before).
  */
 void cli_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * From now on, what cli_say() has said is not said again, until cli_forget_said(): for
- * what is tried again and again.
+ * From now on, what the first two have said is not said again, until cli_forget_said():
+ * for what is tried again and again.
  */
 void cli_say_once(void);
 void cli_forget_said(void);
@@ -267,6 +271,13 @@ int cli_find_netns(struct cli *cli);
 /* What can be read of a namespace without rights; says nothing.  Returns 0 or -errno.
  */
 int cli_settings(const char *netns, struct ct_kernel *kernel);
+
+/* The same of all namespaces of the command line, as one: what they do not agree on is
+ * left out. */
+void cli_settings_of_all(const struct cli *cli, struct ct_kernel *sum);
+
+/* Warns when a condition needs what the kernel does not do there. */
+void cli_warn_of_needs(const struct cli *cli, const char *netns);
 
 /*
  * Calls `flow_fn` for each flow of `netns` that the command line's conditions choose;

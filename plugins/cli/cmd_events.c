@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conntap events: what happens in the table, as it happens. */
 #include <errno.h>
+#include <syslog.h>
 
 #include "watch.h"
 
@@ -55,8 +56,8 @@ say_summary(const struct cli_watch *watch)
 	const struct output_end *end = &watch->show->end;
 
 	if (cli_used(watch->cli, CLI_VERBOSE) || end->lost)
-		cli_say("%llu events, %llu lost%s", (unsigned long long)end->flows,
-			(unsigned long long)end->lost,
+		cli_log(end->lost ? LOG_WARNING : LOG_INFO, "%llu events, %llu lost%s",
+			(unsigned long long)end->flows, (unsigned long long)end->lost,
 			end->lost ? " (a larger --buffer may help)" : "");
 }
 
@@ -85,6 +86,7 @@ cli_events(struct cli *cli)
 {
 	const unsigned int needed = CT_EVENTS_NEW | CT_EVENTS_DESTROY;
 	struct cli_watch *watch;
+	struct ct_kernel kernel;
 	struct cli_show show;
 	int status = CLI_FAILED;
 
@@ -95,7 +97,8 @@ cli_events(struct cli *cli)
 	watch = cli_watch_new(cli);
 	if (!watch)
 		return CLI_FAILED;
-	if (cli_show_init(&show, cli, cli->format) == CLI_OK) {
+	cli_watch_settings(cli, &kernel);
+	if (cli_show_init(&show, cli, cli->format, &kernel) == CLI_OK) {
 		show.end.subject = OUTPUT_EVENTS;
 		watch->show = &show;
 		status = run(watch);

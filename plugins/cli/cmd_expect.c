@@ -41,7 +41,7 @@ list(struct cli *cli)
 	struct cli_show show;
 	int status, written = CLI_OK;
 
-	if (cli_show_init(&show, cli, cli->format) != CLI_OK)
+	if (cli_show_init(&show, cli, cli->format, NULL) != CLI_OK)
 		return CLI_FAILED;
 	show.end.subject = OUTPUT_EXPECTATIONS;
 	status = cli_each_netns(cli, list_in, &show);
@@ -241,7 +241,7 @@ get(struct cli *cli)
 
 	if (status != CLI_OK)
 		return status;
-	if (cli_show_init(&get.show, cli, cli->format) != CLI_OK)
+	if (cli_show_init(&get.show, cli, cli->format, NULL) != CLI_OK)
 		return CLI_FAILED;
 	get.show.end.subject = OUTPUT_EXPECTATIONS;
 	status = cli_each_netns(cli, get_in, &get);

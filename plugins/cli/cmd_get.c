@@ -64,7 +64,7 @@ cli_get(struct cli *cli)
 	/* By its reply only when there is nothing of the original. */
 	if (get.asked.has & CT_ORIG_TUPLE)
 		get.asked.has &= ~CT_REPLY_TUPLE;
-	if (cli_show_init(&get.show, cli, cli->format) != CLI_OK)
+	if (cli_show_init(&get.show, cli, cli->format, NULL) != CLI_OK)
 		return CLI_FAILED;
 	status = cli_each_netns(cli, get_in, &get);
 	get.show.end.complete = status == CLI_OK;

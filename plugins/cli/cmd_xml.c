@@ -35,6 +35,8 @@ check_options(const struct cli *cli, const struct output *output)
 					"name, such as flows-%Y%m%dT%H%M%S.xml");
 	if (cli_used(cli, CLI_WITH_STATS) && !output->metrics)
 		return refuse("--stats", "a document of XML has them, no other format");
+	if (!cli_used(cli, CLI_WITH_EVENTS) && cli_used(cli, CLI_BUFFER_SIZE))
+		return refuse("--buffer", "it is for --events");
 	if (!cli_used(cli, CLI_WITH_EVENTS))
 		return CLI_OK;
 	if (cli_used(cli, CLI_WITH_STATS) || cli_used(cli, CLI_WITH_EXPECT))
@@ -47,9 +49,14 @@ check_options(const struct cli *cli, const struct output *output)
 	if (cli->path && output_name_has_netns(cli->path))
 		return refuse("--output",
 			      "%n: with --events there is one file for all namespaces");
+	if (cli->path && !output_name_tells_time(cli->path))
+		return refuse("--output",
+			      "with --events its name needs %s, or all of %Y %m %d %H "
+			      "%M %S, lest one file takes the place of another");
 	return CLI_OK;
 }
 
+/* What --keep lets go of goes before, too: it may be what fills the disk. */
 static int
 export_file(struct cli *cli, const struct output *output,
 	    const struct output_name *name)
@@ -59,49 +66,68 @@ export_file(struct cli *cli, const struct output *output,
 
 	if (output_name_make(cli->path, name, path) < 0)
 		return cli_not_written(cli->path, -ENAMETOOLONG);
+	if (cli->keep)
+		output_name_prune(cli->path, name, NULL, cli->keep);
 	status = cli_export(cli, output, path);
 	if (status != CLI_OK)
 		return status;
 	if (cli_used(cli, CLI_VERBOSE))
 		cli_log(LOG_INFO, "%s is written", path);
-	removed = cli->keep ? output_name_prune(cli->path, name, cli->keep) : 0;
+	removed = cli->keep ? output_name_prune(cli->path, name, path, cli->keep) : 0;
 	return removed < 0 ? cli_not_pruned(removed) : CLI_OK;
 }
 
+/* The files of one time, and what has become of them. */
+struct round {
+	unsigned int done;
+	unsigned int failed;
+	int status; /* the first that is not CLI_OK */
+};
+
+static void
+take_file(struct round *round, int status)
+{
+	if (status == CLI_OK)
+		round->done++;
+	else
+		round->failed++;
+	if (round->status == CLI_OK)
+		round->status = status;
+}
+
 /* A file for each namespace.  A failure in one does not keep the others waiting. */
-static int
-export_each(struct cli *cli, const struct output *output, struct output_name *name)
+static void
+export_each(struct cli *cli, const struct output *output, struct output_name *name,
+	    struct round *round)
 {
 	struct cli one = *cli;
-	int status = CLI_OK;
 
 	one.netns_count = 1;
 	for (size_t i = 0; i < cli->netns_count && !cli_stop; i++) {
-		int result;
-
 		one.netns[0] = cli->netns[i];
 		name->netns = cli->netns[i];
-		result = export_file(&one, output, name);
-		if (status == CLI_OK)
-			status = result;
+		take_file(round, export_file(&one, output, name));
 	}
-	return cli_stop ? cli_stopped() : status;
+	if (cli_stop)
+		round->status = cli_stopped();
 }
 
-/* The file or files of one period. */
-static int
+static struct round
 export_files(struct cli *cli, const struct output *output, uint64_t when)
 {
 	char host[256] = "";
 	struct output_name name = { .time = when, .host = host };
+	struct round round = { .status = CLI_OK };
 
 	gethostname(host, sizeof(host) - 1);
 	cli->now = cli_clock(CLOCK_REALTIME);
 	if (cli_find_netns(cli) != CLI_OK)
-		return CLI_FAILED;
-	if (output_name_has_netns(cli->path) && cli_used(cli, CLI_NETNS))
-		return export_each(cli, output, &name);
-	return export_file(cli, output, &name);
+		take_file(&round, CLI_FAILED);
+	else if (output_name_has_netns(cli->path) && cli_used(cli, CLI_NETNS))
+		export_each(cli, output, &name, &round);
+	else
+		take_file(&round, export_file(cli, output, &name));
+	return round;
 }
 
 /* At once, then in each period, until a signal asks for an end. */
@@ -123,7 +149,9 @@ export_on(struct cli *cli, const struct output *output)
 				       : cli_clock(CLOCK_REALTIME) / 1000000000;
 		begun = cli_clock(CLOCK_MONOTONIC);
 		if (what) {
-			cli_record_take(&record, export_files(cli, output, when));
+			struct round round = export_files(cli, output, when);
+
+			cli_record_take(&record, round.done, round.failed);
 			cli_record_skip(&record, &schedule,
 					cli_schedule_skip(&schedule, begun));
 		}
@@ -150,5 +178,5 @@ cli_xml(struct cli *cli)
 		return cli_export(cli, output, NULL);
 	if (cli_used(cli, CLI_EVERY))
 		return export_on(cli, output);
-	return export_files(cli, output, cli->now / 1000000000);
+	return export_files(cli, output, cli->now / 1000000000).status;
 }

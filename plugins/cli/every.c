@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -185,13 +186,27 @@ cli_schedule_wait(struct cli_schedule *schedule, struct pollfd *fds, size_t coun
 	return bits;
 }
 
+static void
+notify_status(const struct cli_record *record)
+{
+	char lost[64] = "";
+
+	if (record->lost)
+		snprintf(lost, sizeof(lost), ", %llu event(s) lost",
+			 (unsigned long long)record->lost);
+	cli_notify("STATUS=%llu document(s), %llu failure(s)%s%s",
+		   (unsigned long long)record->done, (unsigned long long)record->failed,
+		   record->in_turn ? ", the last one too" : "", lost);
+}
+
 void
-cli_record_take(struct cli_record *record, int status)
+cli_record_take(struct cli_record *record, unsigned int done, unsigned int failed)
 {
 	if (cli_stop)
 		return;
-	if (status == CLI_OK) {
-		record->done++;
+	record->done += done;
+	record->failed += failed;
+	if (failed == 0) {
 		if (record->in_turn)
 			cli_log(LOG_NOTICE, "it works again, after %llu failure(s)",
 				(unsigned long long)record->in_turn);
@@ -200,12 +215,9 @@ cli_record_take(struct cli_record *record, int status)
 			cli_forget_said();
 		record->in_turn = 0;
 	} else {
-		record->failed++;
 		record->in_turn++;
 	}
-	cli_notify("STATUS=%llu document(s), %llu failure(s)%s",
-		   (unsigned long long)record->done, (unsigned long long)record->failed,
-		   record->in_turn ? ", the last one too" : "");
+	notify_status(record);
 	cli_record_ready(record);
 }
 

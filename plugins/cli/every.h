@@ -62,15 +62,17 @@ void cli_alive(void);
  * What is tried again and again: counts, says what has changed, and tells the manager.
  */
 struct cli_record {
-	uint64_t done;
+	uint64_t done;    /* documents */
 	uint64_t failed;  /* in all */
 	uint64_t in_turn; /* failures since the last time that it worked */
+	uint64_t lost;    /* events */
 	uint64_t skipped; /* periods */
 	bool slow;        /* the last one took longer than its period */
 	bool ready;       /* there was a first one, and the manager knows */
 };
 
-void cli_record_take(struct cli_record *record, int status);
+/* Of one time: so many documents were written, and so many not. */
+void cli_record_take(struct cli_record *record, unsigned int done, unsigned int failed);
 
 /* There has been a first attempt: the manager is told, once. */
 void cli_record_ready(struct cli_record *record);

@@ -122,30 +122,6 @@ export_netns(struct cli *cli, const char *netns, void *data)
 	return status;
 }
 
-/* What the namespaces' kernels say, as one; what they do not agree on is left out. */
-static void
-read_kernels(const struct cli *cli, struct ct_kernel *sum)
-{
-	size_t count = cli_used(cli, CLI_NETNS) ? cli->netns_count : 1;
-	struct ct_kernel kernel;
-
-	memset(sum, 0, sizeof(*sum));
-	for (size_t i = 0; i < count; i++) {
-		if (cli_settings(cli->netns_count ? cli->netns[i] : NULL, &kernel) < 0)
-			memset(&kernel, 0, sizeof(kernel));
-		if (i == 0) {
-			*sum = kernel;
-			continue;
-		}
-		sum->has &= kernel.has & ~(uint32_t)CT_KERNEL_MAX;
-		sum->count += kernel.count;
-		if (sum->acct != kernel.acct)
-			sum->has &= ~(uint32_t)CT_KERNEL_ACCT;
-		if (sum->timestamp != kernel.timestamp)
-			sum->has &= ~(uint32_t)CT_KERNEL_TIMESTAMP;
-	}
-}
-
 static int
 begin(struct export *export, const struct cli *cli, const struct output *output,
       const char *path)
@@ -164,7 +140,7 @@ begin(struct export *export, const struct cli *cli, const struct output *output,
 			return cli_failed("cannot start", -ENOMEM);
 	}
 	if (output->metrics)
-		read_kernels(cli, &export->before);
+		cli_settings_of_all(cli, &export->before);
 	export->progress = path && !cli_used(cli, CLI_EVERY) && isatty(STDERR_FILENO);
 	return cli_show_open(&export->show, cli, output, &how, &export->before);
 }
@@ -193,7 +169,7 @@ end(struct export *export, const struct cli *cli)
 	}
 	show->end.with_expectations = cli_used(cli, CLI_WITH_EXPECT);
 	if (show->output->metrics)
-		read_kernels(cli, &export->after);
+		cli_settings_of_all(cli, &export->after);
 	show->end.kernel = &export->after;
 	if (show->path && status != CLI_OK)
 		return status; /* and no file */

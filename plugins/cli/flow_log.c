@@ -8,7 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -18,6 +18,8 @@
 
 /* Steps of a few thousand events each. */
 #define STEPS_MAX 100
+/* After a clock has been set back, the names of so many seconds may be there. */
+#define NAMES_MAX 100000
 
 struct flow_log {
 	struct cli *cli;
@@ -29,6 +31,7 @@ struct flow_log {
 	bool writing;            /* there is one */
 	bool gap;                /* nobody listened for a moment before it */
 	uint64_t lost;           /* events that no document has */
+	uint64_t unwritten;      /* those that were not the kernel's loss, of `show` */
 	uint64_t malformed;      /* as of the document's beginning */
 	char host[256];
 	struct output_name name;
@@ -49,7 +52,24 @@ put_lost(struct flow_log *log)
 	log->show.view.now = cli_clock(CLOCK_REALTIME);
 	log->show.output->event(log->show.text, &log->show.view, &event);
 	log->show.end.lost = log->lost;
+	log->unwritten = log->lost;
 	log->lost = 0;
+}
+
+/* A document never takes the place of another: a later second has a free name. */
+static int
+choose_name(struct flow_log *log, uint64_t when, char path[PATH_MAX])
+{
+	struct stat status;
+
+	for (uint64_t i = 0; i < NAMES_MAX; i++) {
+		log->name.time = when + i;
+		if (output_name_make(log->cli->path, &log->name, path) < 0)
+			return -ENAMETOOLONG;
+		if (lstat(path, &status) < 0)
+			return 0;
+	}
+	return -EEXIST;
 }
 
 static int
@@ -62,20 +82,50 @@ begin_document(struct flow_log *log, uint64_t when)
 		.file = cli->file,
 		.compress = cli->compress,
 	};
+	struct ct_kernel kernel;
+	int error;
 
-	log->name.time = when;
 	cli->now = cli_clock(CLOCK_REALTIME);
-	if (output_name_make(cli->path, &log->name, path) < 0)
-		return cli_not_written(cli->path, -ENAMETOOLONG);
-	if (cli_show_open(&log->show, cli, log->output, &how, NULL) != CLI_OK)
+	error = choose_name(log, when, path);
+	if (error)
+		return cli_not_written(cli->path, error);
+	if (cli->keep)
+		output_name_prune(cli->path, &log->name, NULL, cli->keep);
+	cli_watch_settings(cli, &kernel);
+	if (cli_show_open(&log->show, cli, log->output, &how, &kernel) != CLI_OK)
 		return CLI_FAILED;
 	log->show.end.subject = OUTPUT_EVENTS;
 	log->malformed = log->watch ? cli_watch_malformed(log->watch) : 0;
 	log->show.end.complete = !log->gap;
 	log->gap = false;
+	log->unwritten = 0;
 	log->writing = true;
 	put_lost(log);
 	return CLI_OK;
+}
+
+/* The document says so, too, but who looks after this may not read it. */
+static void
+tell_loss(struct flow_log *log, uint64_t lost)
+{
+	if (lost == 0)
+		return;
+	log->record.lost += lost;
+	cli_log(LOG_WARNING, "%llu events are in no document%s",
+		(unsigned long long)lost,
+		lost > log->unwritten ? ": they came too fast (see --buffer)" : "");
+}
+
+static int
+prune(const struct flow_log *log)
+{
+	const struct cli *cli = log->cli;
+	char path[PATH_MAX];
+	int removed = 0;
+
+	if (cli->keep && output_name_make(cli->path, &log->name, path) == 0)
+		removed = output_name_prune(cli->path, &log->name, path, cli->keep);
+	return removed < 0 ? cli_not_pruned(removed) : CLI_OK;
 }
 
 static int
@@ -83,7 +133,7 @@ end_document(struct flow_log *log)
 {
 	struct cli_show *show = &log->show;
 	uint64_t events = show->end.flows + show->end.lost;
-	int status, removed = 0;
+	int status;
 
 	if (!log->writing)
 		return CLI_FAILED;
@@ -96,12 +146,10 @@ end_document(struct flow_log *log)
 	if (status != CLI_OK) {
 		log->lost += events;
 		log->gap |= !show->end.complete;
-	} else if (log->cli->keep) {
-		removed = output_name_prune(log->cli->path, &log->name, log->cli->keep);
+		return status;
 	}
-	if (removed < 0)
-		status = cli_not_pruned(removed);
-	return status;
+	tell_loss(log, show->end.lost);
+	return prune(log);
 }
 
 static void
@@ -111,24 +159,34 @@ close_watch(struct flow_log *log)
 	log->watch = NULL;
 }
 
-/* Namespaces come and go; what ends while the subscription is made anew is missed. */
+/*
+ * Namespaces come and go; what ends while the subscription is made anew is missed.  One
+ * that is not there does not keep the others from being heard.
+ */
 static int
 open_watch(struct flow_log *log)
 {
+	int status;
+
 	if (cli_find_netns(log->cli) != CLI_OK)
 		return CLI_FAILED;
 	if (log->watch && !cli_watch_is_stale(log->watch))
-		return CLI_OK;
+		return log->watch->heard == log->watch->spaces ? CLI_OK : CLI_FAILED;
 	log->gap |= log->watch != NULL;
 	close_watch(log);
 	log->watch = cli_watch_new(log->cli);
 	if (!log->watch)
 		return CLI_FAILED;
-	if (cli_watch_open(log->watch) == CLI_OK)
-		return CLI_OK;
-	log->gap = true;
-	close_watch(log);
-	return CLI_FAILED;
+	status = cli_watch_open(log->watch);
+	if (status != CLI_OK && log->watch->heard == 0)
+		close_watch(log);
+	return status;
+}
+
+static void
+take_status(struct flow_log *log, int status)
+{
+	cli_record_take(&log->record, status == CLI_OK, status != CLI_OK);
 }
 
 /* What has come; without a document it stays in the kernel's buffer, as far as it
@@ -144,7 +202,7 @@ take_events(struct flow_log *log)
 	status = cli_watch_step(log->watch);
 	if (log->show.text->error) {
 		/* The disk is full: what was of this document is lost. */
-		cli_record_take(&log->record, end_document(log));
+		take_status(log, end_document(log));
 	} else if (status < 0) {
 		cli_failed("cannot receive events", status);
 		log->gap = true;
@@ -173,32 +231,18 @@ turn_over(struct flow_log *log, uint64_t when, bool reopen)
 {
 	bool ending = log->writing;
 	int status = ending ? end_document(log) : CLI_OK;
-	int begun;
+	int opened, begun;
 
 	if (reopen)
 		cli_forget_said();
-	begun = open_watch(log);
-	if (begun == CLI_OK)
-		begun = begin_document(log, when);
+	opened = open_watch(log);
+	log->gap |= opened != CLI_OK;
+	begun = log->watch ? begin_document(log, when) : CLI_OK;
 	if (status == CLI_OK)
-		status = begun;
+		status = opened != CLI_OK ? opened : begun;
 	if (ending || status != CLI_OK)
-		cli_record_take(&log->record, status);
+		take_status(log, status);
 	cli_record_ready(&log->record);
-}
-
-/* A second document of the same second would take the place of the first one. */
-static bool
-is_same_name(const struct flow_log *log, uint64_t when)
-{
-	struct output_name name = log->name;
-	char old[PATH_MAX], new[PATH_MAX];
-
-	name.time = when;
-	return log->writing && output_name_has_time(log->cli->path) &&
-	       output_name_make(log->cli->path, &log->name, old) == 0 &&
-	       output_name_make(log->cli->path, &name, new) == 0 &&
-	       strcmp(old, new) == 0;
 }
 
 /* What a signal or the time asks for. */
@@ -208,8 +252,7 @@ react(struct flow_log *log, unsigned int what)
 	uint64_t when = what & CLI_TICK ? cli_period(&log->schedule)
 					: cli_clock(CLOCK_REALTIME) / 1000000000;
 
-	if (!is_same_name(log, when))
-		turn_over(log, when, what & CLI_REOPEN);
+	turn_over(log, when, what & CLI_REOPEN);
 }
 
 static void

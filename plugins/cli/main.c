@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The program `conntap`: its commands, its options, its signals. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "set.h"
@@ -165,7 +167,7 @@ const struct cli_option cli_options[] = {
 	[CLI_EVENT_COUNT] = { "count", 0, "N", "end after so many events, or reports",
 		CLI_EVENTS | CLI_EXPECT | CLI_STATS, cli_set_count },
 	[CLI_BUFFER_SIZE] = { "buffer", 0, "BYTES", "of the socket's receive buffer (64Mi)",
-		CLI_EVENTS | CLI_EXPECT, cli_set_buffer },
+		CLI_EVENTS | CLI_EXPECT | CLI_XML, cli_set_buffer },
 	[CLI_RESYNC] = { "resync", 0, NULL,
 		"after a loss, look at the table and print what changed unseen",
 		CLI_EVENTS, NULL },
@@ -255,6 +257,19 @@ catch_signals(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* A file that we open is not to become stdout or stderr, where these were closed. */
+static void
+occupy_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 static int
 help_or_version(const struct cli *cli)
 {
@@ -282,6 +297,7 @@ main(int argc, char **argv)
 	};
 	int status;
 
+	occupy_standard_streams();
 	cli.now = cli_clock(CLOCK_REALTIME);
 	cli.filter = ct_filter_new();
 	if (!cli.filter)

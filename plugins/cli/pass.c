@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -74,10 +75,9 @@ warn_of_need(const struct cli *cli, enum ct_need need, bool known, uint32_t sett
 	const struct ct_condition *condition = ct_filter_needing(cli->filter, need);
 
 	if (condition && known && !setting)
-		cli_say("--%s: %s is off (sysctl net.netfilter.%s=1 turns it on for "
-			"new "
-			"flows); flows without it do not match",
-			condition->name, what, name);
+		cli_warn("--%s: %s is off (sysctl net.netfilter.%s=1 turns it on for "
+			 "new flows); flows without it do not match",
+			 condition->name, what, name);
 }
 
 /* They are each namespace's own. */
@@ -93,8 +93,31 @@ cli_settings(const char *netns, struct ct_kernel *kernel)
 	return error;
 }
 
-static void
-warn_of_needs(const struct cli *cli, const char *netns)
+void
+cli_settings_of_all(const struct cli *cli, struct ct_kernel *sum)
+{
+	size_t count = cli_used(cli, CLI_NETNS) ? cli->netns_count : 1;
+	struct ct_kernel kernel;
+
+	memset(sum, 0, sizeof(*sum));
+	for (size_t i = 0; i < count; i++) {
+		if (cli_settings(cli->netns_count ? cli->netns[i] : NULL, &kernel) < 0)
+			memset(&kernel, 0, sizeof(kernel));
+		if (i == 0) {
+			*sum = kernel;
+			continue;
+		}
+		sum->has &= kernel.has & ~(uint32_t)CT_KERNEL_MAX;
+		sum->count += kernel.count;
+		if (sum->acct != kernel.acct)
+			sum->has &= ~(uint32_t)CT_KERNEL_ACCT;
+		if (sum->timestamp != kernel.timestamp)
+			sum->has &= ~(uint32_t)CT_KERNEL_TIMESTAMP;
+	}
+}
+
+void
+cli_warn_of_needs(const struct cli *cli, const char *netns)
 {
 	struct ct_kernel kernel;
 
@@ -145,8 +168,8 @@ dump(const struct cli *cli, struct ct_netlink *netlink, struct choice *choice,
 	status = ct_dump(netlink, &options, choose, choice, result);
 	/* Refused at once: an old kernel that cannot do that much. */
 	if ((status == -EINVAL || status == -EOPNOTSUPP) && result->flows == 0) {
-		cli_say("--kernel-filter: this kernel cannot: %s; doing without",
-			strerror(-status));
+		cli_warn("--kernel-filter: this kernel cannot: %s; doing without",
+			 strerror(-status));
 		memset(&options.ask, 0, sizeof(options.ask));
 		status = ct_dump(netlink, &options, choose, choice, result);
 	}
@@ -167,7 +190,7 @@ cli_pass(struct cli *cli, const char *netns, ct_flow_fn flow_fn, void *data,
 	memset(result, 0, sizeof(*result));
 	if (status < 0)
 		return status;
-	warn_of_needs(cli, netns);
+	cli_warn_of_needs(cli, netns);
 	ct_filter_set_now(cli->filter, cli->now);
 	/*
 	 * The hash is shared by all network namespaces: a pass over an empty table
@@ -183,7 +206,7 @@ cli_pass(struct cli *cli, const char *netns, ct_flow_fn flow_fn, void *data,
 		cli_say("%llu flows could not be read: their messages are malformed",
 			(unsigned long long)result->malformed);
 	if (cli_used(cli, CLI_VERBOSE) && result->repeated)
-		cli_say("%llu flows were sent twice and are shown once",
+		cli_log(LOG_INFO, "%llu flows were sent twice and are shown once",
 			(unsigned long long)result->repeated);
 	return status;
 }

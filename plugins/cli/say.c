@@ -79,17 +79,34 @@ write_line(int level, const char *line)
 		fprintf(stderr, "conntap: %s\n", line);
 }
 
+static void
+say(int level, const char *format, va_list arguments)
+{
+	char line[1024];
+
+	vsnprintf(line, sizeof(line), format, arguments);
+	if (!was_said(line))
+		write_line(level, line);
+}
+
 void
 cli_say(const char *format, ...)
 {
-	char line[1024];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
+	say(LOG_ERR, format, arguments);
 	va_end(arguments);
-	if (!was_said(line))
-		write_line(LOG_ERR, line);
+}
+
+void
+cli_warn(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say(LOG_WARNING, format, arguments);
+	va_end(arguments);
 }
 
 void
@@ -147,14 +164,25 @@ cli_written(int error)
 	return cli_failed("cannot write the output", error);
 }
 
+static const char *
+not_written_why(int error)
+{
+	switch (error) {
+	case -ELOOP:
+		return "is a symbolic link, name what it points to";
+	case -ENOTUNIQ:
+		return "is a name of files that are not complete, which are removed";
+	default:
+		return strerror(-error);
+	}
+}
+
 int
 cli_not_written(const char *path, int error)
 {
 	if (!path || error == 0)
 		return cli_written(error);
-	cli_say("--output %s: %s", path,
-		error == -ELOOP ? "is a symbolic link, name what it points to"
-				: strerror(-error));
+	cli_say("--output %s: %s", path, not_written_why(error));
 	return CLI_FAILED;
 }
 

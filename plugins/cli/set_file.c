@@ -12,7 +12,9 @@
 int
 cli_set_output(struct cli *cli, const char *value, struct ct_why *why)
 {
-	(void)why;
+	if (strcmp(value, "-") == 0)
+		return ct_parse_failed(why, "- is no file (without --output it goes to "
+					    "stdout)");
 	cli->path = value;
 	return 0;
 }

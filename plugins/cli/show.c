@@ -48,14 +48,15 @@ cli_show_open(struct cli_show *show, const struct cli *cli, const struct output 
 }
 
 int
-cli_show_init(struct cli_show *show, const struct cli *cli, const struct output *output)
+cli_show_init(struct cli_show *show, const struct cli *cli, const struct output *output,
+	      const struct ct_kernel *kernel)
 {
 	const struct output_sink_how how = {
 		.compress = cli->compress,
 		.prompt = true,
 	};
 
-	return cli_show_open(show, cli, output, &how, NULL);
+	return cli_show_open(show, cli, output, &how, kernel);
 }
 
 int

@@ -25,7 +25,7 @@ int cli_show_open(struct cli_show *show, const struct cli *cli,
 
 /* The same on stdout, for what comes little by little. */
 int cli_show_init(struct cli_show *show, const struct cli *cli,
-		  const struct output *output);
+		  const struct output *output, const struct ct_kernel *kernel);
 
 /* Ends the document, and puts a file in its place.  Returns what that came to. */
 int cli_show_end(struct cli_show *show);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 
 #include "common/netns.h"
 
@@ -124,34 +125,73 @@ subscribe(struct cli_watch *watch, const char *netns)
 	watch->polls[watch->count].events = POLLIN;
 	watch->count++;
 	if (cli_used(cli, CLI_VERBOSE))
-		cli_say("%s%sa buffer of %u bytes, for about %u events",
+		cli_log(LOG_INFO, "%s%sa buffer of %u bytes, for about %u events",
 			netns ? netns : "", netns ? ": " : "",
 			ct_events_buffer(*events), ct_events_buffer(*events) / 1280);
 	return CLI_OK;
+}
+
+/* What one listens for may never come. */
+static void
+warn_of_silence(const struct cli *cli, const char *netns)
+{
+	struct ct_kernel kernel;
+
+	cli_warn_of_needs(cli, netns);
+	if (cli_settings(netns, &kernel) == 0 && kernel.has & CT_KERNEL_EVENTS &&
+	    !kernel.events)
+		cli_warn("%s%sthe kernel tells no events of new flows (sysctl "
+			 "net.netfilter.nf_conntrack_events=1 turns them on)",
+			 netns ? netns : "", netns ? ": " : "");
+}
+
+static int
+open_space(struct cli_watch *watch, const char *netns)
+{
+	struct ct_netns_id *id = &watch->ids[watch->spaces];
+	struct ct_netlink *netlink;
+	struct ct_kernel kernel;
+
+	if (cli_open(netns, &netlink, &kernel) < 0)
+		return CLI_FAILED;
+	ct_netlink_free(netlink);
+	warn_of_silence(watch->cli, netns);
+	if (!watch->shared && subscribe(watch, netns) != CLI_OK)
+		return CLI_FAILED;
+	if (netns && ct_netns_identify(netns, id) < 0)
+		memset(id, 0, sizeof(*id));
+	/* The subscription is there before the look at the table: nothing falls
+	 * between. */
+	watch->spaces++;
+	watch->heard++;
+	if (watch->resync &&
+	    cli_resync_init(&watch->resync[watch->spaces - 1], netns) < 0)
+		return CLI_FAILED;
+	return CLI_OK;
+}
+
+/* Those behind it keep their places. */
+static void
+leave_out(struct cli_watch *watch)
+{
+	memset(&watch->ids[watch->spaces++], 0, sizeof(watch->ids[0]));
+	if (watch->shared)
+		return;
+	watch->events[watch->count] = NULL;
+	watch->polls[watch->count++].fd = -1;
 }
 
 static int
 open_in(struct cli *cli, const char *netns, void *data)
 {
 	struct cli_watch *watch = data;
-	struct ct_netlink *netlink;
-	struct ct_kernel kernel;
+	size_t place = watch->spaces;
+	int status = open_space(watch, netns);
 
 	(void)cli;
-	if (cli_open(netns, &netlink, &kernel) < 0)
-		return CLI_FAILED;
-	ct_netlink_free(netlink);
-	if (!watch->shared && subscribe(watch, netns) != CLI_OK)
-		return CLI_FAILED;
-	if (netns && ct_netns_identify(netns, &watch->ids[watch->spaces]) < 0)
-		memset(&watch->ids[watch->spaces], 0, sizeof(watch->ids[0]));
-	/* The subscription is there before the look at the table: nothing falls
-	 * between. */
-	watch->spaces++;
-	if (watch->resync &&
-	    cli_resync_init(&watch->resync[watch->spaces - 1], netns) < 0)
-		return CLI_FAILED;
-	return CLI_OK;
+	if (watch->spaces == place)
+		leave_out(watch);
+	return status;
 }
 
 /* One socket hears all namespaces, if each has an id in the present one. */
@@ -166,6 +206,13 @@ can_share(struct cli_watch *watch)
 		if (ct_netns_nsid(cli->netns[i], &watch->nsids[i]) < 0)
 			return false;
 	return true;
+}
+
+void
+cli_watch_settings(const struct cli *cli, struct ct_kernel *kernel)
+{
+	cli_settings_of_all(cli, kernel);
+	kernel->has &= CT_KERNEL_ACCT | CT_KERNEL_TIMESTAMP;
 }
 
 int
@@ -184,7 +231,8 @@ cli_watch_step(struct cli_watch *watch)
 
 	for (size_t i = 0; status == 0 && i < watch->count; i++) {
 		watch->current = i;
-		status = ct_events_step(watch->events[i], take_event, watch);
+		if (watch->events[i])
+			status = ct_events_step(watch->events[i], take_event, watch);
 	}
 	for (size_t i = 0; status == 0 && watch->resync && i < watch->spaces; i++) {
 		watch->current = i;
@@ -204,11 +252,15 @@ cli_watch_is_stale(const struct cli_watch *watch)
 
 	if (!cli_used(cli, CLI_NETNS))
 		return false;
-	for (size_t i = 0; i < cli->netns_count; i++)
-		if (ct_netns_identify(cli->netns[i], &id) < 0 ||
-		    memcmp(&id, &watch->ids[i], sizeof(id)) != 0)
+	if (cli->netns_count != watch->spaces)
+		return true;
+	for (size_t i = 0; i < cli->netns_count; i++) {
+		if (ct_netns_identify(cli->netns[i], &id) < 0)
+			memset(&id, 0, sizeof(id));
+		if (memcmp(&id, &watch->ids[i], sizeof(id)) != 0)
 			return true;
-	return cli->netns_count != watch->spaces;
+	}
+	return false;
 }
 
 uint64_t
@@ -217,6 +269,7 @@ cli_watch_malformed(const struct cli_watch *watch)
 	uint64_t malformed = 0;
 
 	for (size_t i = 0; i < watch->count; i++)
-		malformed += ct_events_malformed(watch->events[i]);
+		if (watch->events[i])
+			malformed += ct_events_malformed(watch->events[i]);
 	return malformed;
 }

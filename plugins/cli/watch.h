@@ -18,6 +18,7 @@ struct cli_watch {
 	bool shared;
 	int nsids[CLI_NETNS_MAX];              /* of the namespaces, when `shared` */
 	size_t spaces;                         /* how many namespaces there are */
+	size_t heard;                          /* of how many it listens to */
 	struct ct_netns_id ids[CLI_NETNS_MAX]; /* which they are, in cli's order */
 	struct cli_resync *resync;             /* of each, with --resync */
 	size_t current;                        /* the namespace of the event at hand */
@@ -28,8 +29,14 @@ struct cli_watch {
 struct cli_watch *cli_watch_new(struct cli *cli);
 void cli_watch_free(struct cli_watch *watch);
 
-/* Subscribes.  Returns CLI_OK, or another status after saying why. */
+/*
+ * Subscribes.  Returns CLI_OK, or another status after saying why; then `heard` tells
+ * whether there are others that it listens to, and events of those can be had.
+ */
 int cli_watch_open(struct cli_watch *watch);
+
+/* What the kernels count and keep of each flow, for the head of a document. */
+void cli_watch_settings(const struct cli *cli, struct ct_kernel *kernel);
 
 /* Are the namespaces of the command line others than those that are listened to? */
 bool cli_watch_is_stale(const struct cli_watch *watch);

@@ -160,7 +160,7 @@ zstd(struct output_compressor *compressor, const char *bytes, size_t size,
 		if (out.pos > 0)
 			error = compressor->next(compressor->buffer, out.pos,
 						 compressor->data);
-		done = end == ZSTD_e_end ? left == 0 : in.pos == in.size;
+		done = end == ZSTD_e_continue ? in.pos == in.size : left == 0;
 	} while (!error && !done);
 	return error;
 }
@@ -177,12 +177,24 @@ output_compressor_write(const char *bytes, size_t size, void *data)
 	return compressor->next(bytes, size, compressor->data);
 }
 
+static int
+hand_on(struct output_compressor *compressor, int gzip_how, ZSTD_EndDirective zstd_how)
+{
+	if (compressor->kind == OUTPUT_GZIP)
+		return gzip(compressor, NULL, 0, gzip_how);
+	if (compressor->kind == OUTPUT_ZSTD)
+		return zstd(compressor, NULL, 0, zstd_how);
+	return 0;
+}
+
+int
+output_compressor_flush(struct output_compressor *compressor)
+{
+	return hand_on(compressor, Z_SYNC_FLUSH, ZSTD_e_flush);
+}
+
 int
 output_compressor_end(struct output_compressor *compressor)
 {
-	if (compressor->kind == OUTPUT_GZIP)
-		return gzip(compressor, NULL, 0, Z_FINISH);
-	if (compressor->kind == OUTPUT_ZSTD)
-		return zstd(compressor, NULL, 0, ZSTD_e_end);
-	return 0;
+	return hand_on(compressor, Z_FINISH, ZSTD_e_end);
 }

@@ -40,6 +40,9 @@ void output_compressor_free(struct output_compressor *compressor);
 /* A ct_text_flush_fn; returns what `next` does when that is an error. */
 int output_compressor_write(const char *bytes, size_t size, void *compressor);
 
+/* Hands on all that was written, so that it can be read, which makes it larger. */
+int output_compressor_flush(struct output_compressor *compressor);
+
 /* Hands on what is left.  Nothing may be written after it.  Likewise. */
 int output_compressor_end(struct output_compressor *compressor);
 

@@ -46,6 +46,16 @@ name_in(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+static bool
+is_temporary_name(const char *name)
+{
+	const size_t length = strlen(TEMPORARY_MARK);
+
+	return strncmp(name, TEMPORARY_MARK, length) == 0 &&
+	       strspn(name + length, "0123456789abcdef") == TEMPORARY_DIGITS &&
+	       name[length + TEMPORARY_DIGITS] == '\0';
+}
+
 /*
  * Whoever names a directory or a device does not want to have it replaced, nor a link:
  * it may be /dev/stdout.
@@ -62,6 +72,8 @@ check_target(const char *path)
 		return -EISDIR;
 	if (strlen(path) >= PATH_MAX || strlen(name) > NAME_MAX)
 		return -ENAMETOOLONG;
+	if (is_temporary_name(name))
+		return -ENOTUNIQ;
 	/* Whether the directory can be used is found out soon. */
 	if (lstat(path, &status) < 0 || S_ISREG(status.st_mode))
 		return 0;
@@ -95,24 +107,16 @@ make_temporary_name(struct output_file *file)
 	return 0;
 }
 
-static bool
-is_temporary_name(const char *name)
-{
-	const size_t length = strlen(TEMPORARY_MARK);
-
-	return strncmp(name, TEMPORARY_MARK, length) == 0 &&
-	       strspn(name + length, "0123456789abcdef") == TEMPORARY_DIGITS &&
-	       name[length + TEMPORARY_DIGITS] == '\0';
-}
-
-/* Its process is dead if nobody holds the lock. */
+/* Its process is dead if nobody holds the lock.  NFS locks only what can be written. */
 static void
 remove_if_stale(int directory, const char *name)
 {
-	int fd =
-		openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = openat(directory, name, O_RDWR | flags);
 	struct stat status;
 
+	if (fd < 0)
+		fd = openat(directory, name, O_RDONLY | flags);
 	if (fd < 0)
 		return;
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&

@@ -26,7 +26,8 @@ struct output_file_how {
  * Begins to write what is to become `path`.  The directory must exist, and be readable
  * too, to be synced.  Errors, nothing being left behind and `file` being NULL: -EISDIR
  * when `path` is a directory, -ELOOP when it is a symbolic link, -ENOTSUP when it is a
- * device or the like; -ENOENT, -EACCES, -ENOMEM, …
+ * device or the like, -ENOTUNIQ when its name is one that incomplete files have;
+ * -ENOENT, -EACCES, -ENOMEM, …
  */
 int output_file_open(struct output_file **file, const char *path,
 		     const struct output_file_how *how);

@@ -445,11 +445,20 @@ begin(struct ct_text *text, const struct output_head *head)
 	(void)head;
 }
 
+/* Who reads a log of flows is to know when some are missing for another reason than a
+ * loss. */
 static void
 end(struct ct_text *text, const struct output_end *end)
 {
-	(void)text;
-	(void)end;
+	char sep = '{';
+
+	if (end->subject != OUTPUT_EVENTS || (end->complete && !end->malformed))
+		return;
+	json_put_name(text, &sep, "\"event\":", "incomplete");
+	if (end->ended)
+		json_put_time(text, &sep, "\"time\":", end->ended);
+	json_put_number(text, &sep, "\"malformed\":", end->malformed);
+	put_end(text, sep);
 }
 
 const struct output output_json = {

@@ -63,6 +63,19 @@ output_name_has_time(const char *pattern)
 }
 
 bool
+output_name_tells_time(const char *pattern)
+{
+	char letter[] = { '\0', '\0' };
+
+	for (const char *at = "YmdHMS"; *at; at++) {
+		letter[0] = *at;
+		if (!has_one_of(pattern, letter))
+			return has_one_of(pattern, "s");
+	}
+	return true;
+}
+
+bool
 output_name_has_netns(const char *pattern)
 {
 	return has_one_of(pattern, "n");
@@ -87,20 +100,24 @@ put(struct writing *writing, const char *text, size_t length)
 	writing->at += length;
 }
 
-/* A host or a namespace: it is not to lead to another directory, nor to hide. */
+/*
+ * A host or a namespace: it is not to lead to another directory, nor to hide, and two
+ * of them are to stay two.
+ */
 static void
 put_word(struct writing *writing, const char *word, bool first)
 {
-	char clean[256];
-	size_t i;
+	char hex[4];
 
-	for (i = 0; word[i] && i < sizeof(clean); i++)
-		clean[i] = isalnum((unsigned char)word[i]) ||
-					   strchr("-_+@:", word[i]) ||
-					   (word[i] == '.' && (i > 0 || !first))
-				   ? word[i]
-				   : '_';
-	put(writing, clean, i);
+	for (size_t i = 0; word[i]; i++) {
+		if (isalnum((unsigned char)word[i]) || strchr("-_+@:", word[i]) ||
+		    (word[i] == '.' && (i > 0 || !first))) {
+			put(writing, &word[i], 1);
+			continue;
+		}
+		snprintf(hex, sizeof(hex), "%%%02X", (unsigned char)word[i]);
+		put(writing, hex, 3);
+	}
 }
 
 static void
@@ -205,6 +222,8 @@ take_word(const char **name, const char *word, bool first)
 	size_t length;
 
 	put_word(&writing, word, first);
+	if (!writing.at)
+		return false;
 	length = (size_t)(writing.at - text);
 	if (strncmp(*name, text, length) != 0)
 		return false;
@@ -311,6 +330,15 @@ find_files(DIR *directory, const char *pattern, const struct output_name *like,
 	return error;
 }
 
+/* Whatever its time: a clock that was set back makes others younger. */
+static void
+make_youngest(struct old_files *old, const char *name)
+{
+	for (size_t i = 0; i < old->count; i++)
+		if (strcmp(old->files[i].name, name) == 0)
+			old->files[i].written.tv_sec = INT64_MAX;
+}
+
 /* The youngest first; of equal age, the one that comes later in the alphabet. */
 static int
 by_age(const void *first, const void *second)
@@ -324,18 +352,19 @@ by_age(const void *first, const void *second)
 	return strcmp(b->name, a->name);
 }
 
+/* One that cannot be removed does not keep the others. */
 static int
 remove_files(int directory, const struct old_files *old, size_t keep)
 {
-	int removed = 0;
+	int removed = 0, error = 0;
 
 	for (size_t i = keep; i < old->count; i++) {
 		if (unlinkat(directory, old->files[i].name, 0) == 0)
 			removed++;
-		else if (errno != ENOENT)
-			return -errno;
+		else if (errno != ENOENT && !error)
+			error = -errno;
 	}
-	return removed;
+	return error ? error : removed;
 }
 
 static DIR *
@@ -354,7 +383,8 @@ open_directory(const char *pattern)
 }
 
 int
-output_name_prune(const char *pattern, const struct output_name *name, size_t keep)
+output_name_prune(const char *pattern, const struct output_name *name,
+		  const char *newest, size_t keep)
 {
 	DIR *directory = open_directory(pattern);
 	struct old_files old = { 0 };
@@ -364,6 +394,8 @@ output_name_prune(const char *pattern, const struct output_name *name, size_t ke
 		return -errno;
 	result = find_files(directory, last_part(pattern), name, &old);
 	if (result == 0 && old.count > keep) {
+		if (newest)
+			make_youngest(&old, last_part(newest));
 		qsort(old.files, old.count, sizeof(*old.files), by_age);
 		result = remove_files(dirfd(directory), &old, keep);
 	}

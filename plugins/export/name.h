@@ -27,23 +27,26 @@ struct output_name {
 /* Returns 0, or -EINVAL and why. */
 int output_name_check(const char *pattern, struct ct_why *why);
 
-/* Does the pattern have a time, or a namespace, in it? */
+/* Does the pattern have a time, or a namespace, in it?  Is a time in it to the second,
+ * so that no two make the same name? */
 bool output_name_has_time(const char *pattern);
+bool output_name_tells_time(const char *pattern);
 bool output_name_has_netns(const char *pattern);
 
 /*
- * Writes the name that a pattern makes; what cannot stand in a file's name becomes '_'.
- * Returns 0 or -ENAMETOOLONG.
+ * Writes the name that a pattern makes.  What should not stand in a file's name is
+ * written as in a URL: a blank as %20.  Returns 0 or -ENAMETOOLONG.
  */
 int output_name_make(const char *pattern, const struct output_name *name,
 		     char path[PATH_MAX]);
 
 /*
  * Removes all files that this pattern can have made, for this host and namespace and
- * any time, except for the `keep` youngest.  What is no plain file stays.  Returns how
- * many were removed, or -errno when the directory cannot be read, or a file not be
- * removed.
+ * any time, except for the `keep` youngest, of which `newest` (a path, or NULL) is the
+ * first, whatever its time.  What is no plain file stays.  Returns how many were
+ * removed, or -errno when the directory cannot be read, or a file not be removed.
  */
-int output_name_prune(const char *pattern, const struct output_name *name, size_t keep);
+int output_name_prune(const char *pattern, const struct output_name *name,
+		      const char *newest, size_t keep);
 
 #endif

@@ -36,6 +36,14 @@ output_stdout(const char *bytes, size_t size, void *unused)
 }
 
 static int
+write_promptly(const char *bytes, size_t size, void *data)
+{
+	int error = output_compressor_write(bytes, size, data);
+
+	return error ? error : output_compressor_flush(data);
+}
+
+static int
 open_text(struct output_sink *sink, bool prompt)
 {
 	if (!prompt)
@@ -44,7 +52,7 @@ open_text(struct output_sink *sink, bool prompt)
 	sink->buffer = malloc(BUFFER);
 	if (!sink->buffer)
 		return -ENOMEM;
-	ct_text_init(&sink->text, sink->buffer, BUFFER, output_compressor_write,
+	ct_text_init(&sink->text, sink->buffer, BUFFER, write_promptly,
 		     sink->compressor);
 	return 0;
 }

@@ -15,7 +15,7 @@ struct output_sink_how {
 	const char *path; /* NULL: stdout */
 	struct output_file_how file;
 	struct output_compress_how compress;
-	/* Little is written, or somebody watches: no thread that writes behind. */
+	/* Little is written, or somebody watches: what is flushed can be read. */
 	bool prompt;
 };
 

@@ -115,6 +115,14 @@ sub table_now {
 	return %$sum;
 }
 
+# And what it says before events, which is of flows that may be in other states.
+sub kept_now {
+	my %said = table_now(@_);
+
+	delete @said{'count', 'max'};
+	return %said;
+}
+
 # The attributes as they have to be, with their order.
 sub in_order {
 	my ($names, %attributes) = @_;
@@ -129,8 +137,9 @@ sub head_of {
 	my (undef, $version) = conntap('--version');
 
 	chomp $version;
+	my %kept = ($about{subject} // '') eq 'events' ? kept_now(@{$about{netns} // []}) : ();
 	return in_order(\@head_names, version => 1, generator => $version,
-		host => hostname(), begun => $head->{begun} // 'a time',
+		host => hostname(), begun => $head->{begun} // 'a time', %kept,
 		%{$about{head} // {}});
 }
 
@@ -172,8 +181,9 @@ sub ends_of {
 #	since		the clock when it was not yet begun
 #	head		of the root's attributes: netns, count, max, accounting,
 #			timestamps, filter; others are not there, but version,
-#			generator, host, begun
+#			generator, host, begun, and before events what is kept
 #	subject		flows (where this is left out), events, expectations
+#	netns		whose events, unless they are of this namespace
 #	expectations	true: they were asked for, besides flows
 #	early		true: it ended early
 #	totals		what is other than usual: count; malformed

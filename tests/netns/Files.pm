@@ -105,13 +105,15 @@ sub told {
 	return @{$job->{told}};
 }
 
-# How many documents there were, and how many failures, as the job tells.
+# As the job tells: how many documents and failures there were, whether the last one
+# failed, and how many events were lost.
 sub counts {
 	my ($job) = @_;
 	my ($last) = grep { /^STATUS=/ } map { $_->[1] } reverse told($job);
 
-	return ($last // '') =~ /^STATUS=(\d+) document\(s\), (\d+) failure/ ? ($1, $2) :
-		(0, 0);
+	return (0, 0, 0, 0) if ($last // '') !~
+		/^STATUS=(\d+) document\(s\), (\d+) failure\(s\)(, the last one too)?(?:, (\d+) event)?/;
+	return ($1, $2, defined $3 ? 1 : 0, $4 // 0);
 }
 
 # Asks until it is true; false where it does not become so in 25 seconds.

@@ -386,7 +386,7 @@ sub check_namespace_events {
 	my ($status, $out) = interrupt($job);
 	is($status, 0, 'two namespaces, events: status');
 	my (undef, $totals) = is_document('conntracks', $out, 'two namespaces, events',
-		since => $job->{begun}, subject => 'events',
+		since => $job->{begun}, subject => 'events', netns => ['one', 'two'],
 		head => { filter => '--protonum udp' });
 	is($totals->{events}, 2, 'two namespaces, events: two');
 	is_deeply([$out =~ /^ {3}<conntrack [^>]* netns="(\w+)">/mg], ['one', 'two'],

@@ -86,10 +86,7 @@ sub read_document {
 	my ($path) = @_;
 	my $text = unpacked(slurp($path) // die "$path: $!\n");
 
-	return { path => $path, events => [map { event_of_json($_) }
-		grep { $_->{event} ne 'lost' } json_lines($text, $path)],
-		lost => sum_of($text =~ /"event":"lost"[^\n]*"lost":(\d+)/g) }
-		if $text !~ /\A</;
+	return read_json($path, $text) if $text !~ /\A</;
 	my $xml = $text =~ /\n<conntracks /;
 	my %document = (path => $path, text => $text,
 		events => [$xml ? map({ event_of_xml($_) } split_at($text, '   <conntrack ')) :
@@ -100,6 +97,17 @@ sub read_document {
 		die "$path has no totals: $text\n";
 	$document{totals} = { $totals =~ /(\w+)="([^"]*)"/g };
 	return \%document;
+}
+
+sub read_json {
+	my ($path, $text) = @_;
+	my @lines = json_lines($text, $path);
+
+	return { path => $path,
+		events => [map { event_of_json($_) } grep { $_->{event} eq 'destroy' } @lines],
+		lost => sum_of(map { $_->{event} eq 'lost' ? $_->{lost} : () } @lines),
+		gap => scalar grep { $_->{event} eq 'incomplete' && $_->{malformed} == 0 &&
+			$_->{time} > 0 } @lines };
 }
 
 sub sum_of {
@@ -155,8 +163,9 @@ sub event_of_json {
 	my ($orig, $reply) = @$object{qw(orig reply)};
 
 	return { key => key_of($object->{id}, @$orig{qw(src dst)}, $object->{protonum}),
-		packets => $orig->{packets} + $reply->{packets}, time => $object->{time},
-		bytes => $orig->{bytes} + $reply->{bytes}, duration => $object->{duration} };
+		packets => sum_of(map { $_->{packets} // 0 } $orig, $reply),
+		bytes => sum_of(map { $_->{bytes} // 0 } $orig, $reply),
+		time => $object->{time}, netns => $object->{netns}, duration => $object->{duration} };
 }
 
 # Test: every document is whole and right about itself, and they follow one another.
@@ -252,7 +261,7 @@ sub check_traffic {
 	for my $name (sort keys %options) {
 		my @documents = read_log($dirs{$name}, $name);
 		my @events = events_in(@documents);
-		cmp_ok(scalar(grep { @{$_->{events}} } @documents), '>', 2,
+		cmp_ok(scalar(grep { @{$_->{events}} } @documents), '>', 1,
 			"$name: in several documents");
 		cmp_ok(scalar(grep { !@{$_->{events}} } @documents), '>', 0,
 			"$name: and none in others");
@@ -413,11 +422,15 @@ sub check_told {
 	my (undef, $failures) = counts($job);
 	my $why = qr/conntap: --output [^\n]*: $log->{why}\n/;
 
+	wait_for_status($job, sub { !$_[2] });
+	my $told = (counts($job))[3];
+	my $lost = sum_of(map { read_document($_)->{lost} } paths_in($dir));
+	my $gone = $lost ? qr/conntap: $lost events are in no document\n/ : qr//;
 	ends_well($job, $name,
-		qr/${why}conntap: it works again, after $failures failure\(s\)\n/);
+		qr/$why${gone}conntap: it works again, after $failures failure\(s\)\n/);
+	is($told, $lost, "$name: it tells how many are lost");
 	my @documents = read_log($dir, $name);
 	my $seen = events_in(@documents);
-	my $lost = sum_of(map { $_->{lost} } @documents);
 	is($seen + $lost, $ended, "$name: what is seen and what is lost is all");
 	note("$name: $seen seen, $lost lost");
 	# Where no document could begin, what ended has waited.
@@ -500,7 +513,8 @@ sub check_overflow {
 		$made++;
 		wait_until('an empty queue', sub { !queued($job) });
 	}
-	ends_well($job, 'an overflow');
+	ends_well($job, 'an overflow',
+		qr/conntap: \d+ events are in no document: they came too fast \(see --buffer\)\n/);
 	my $text = slurp((paths_in($dir))[0]);
 	my $seen = () = $text =~ /\n {3}<conntrack /g;
 	my @lost = $text =~ /\n {3}<lost events="(\d+)"/g;
@@ -557,7 +571,62 @@ sub check_ends {
 	check_terms();
 	check_kills();
 	check_overflow();
+	check_names();
+	check_silence();
+	check_prompt();
 	check_keep($job, $dir, $begun, $held);
+}
+
+# No document takes the place of another: not of one that was there before, nor of one
+# of the same second.
+sub check_names {
+	my $dir = open_dir();
+	my $now = int time;
+
+	spew("$dir/flows-$_", 'of before') for $now .. $now + 60;
+	my $job = start_log($dir, 3600);
+	make_ends(10);
+	signal($job);
+	wait_for_status($job, sub { $_[0] == 1 });
+	make_ends(20);
+	ends_well($job, 'names');
+	my @paths = paths_in($dir);
+	my @before = splice @paths, 0, 61;
+	is(scalar(grep { slurp($_) eq 'of before' } @before), 61, 'names: the old ones stay');
+	is(join(' ', map { scalar @{read_document($_)->{events}} } @paths), '10 20',
+		'names: a document each');
+}
+
+# What the kernel does not tell is said at once; and what it does not keep is in the head.
+sub check_silence {
+	my $dir = open_dir();
+
+	set_sysctl("net/netfilter/nf_conntrack_$_", 0) for 'events', 'acct';
+	my $job = start_log($dir, 3600, '--min-bytes', 1);
+	ends_well($job, 'silence', qr/conntap: --min-bytes: the kernel's accounting is off / .
+		qr/[^\n]*\nconntap: the kernel tells no events of new flows [^\n]*_events=1[^\n]*\n/);
+	like(slurp((paths_in($dir))[0]), qr/ accounting="false" timestamps="true" /,
+		'silence: what is not kept is told');
+	set_sysctl("net/netfilter/nf_conntrack_$_", 1) for 'events', 'acct';
+}
+
+# Who looks on sees each event when it comes, compressed or not.
+sub check_prompt {
+	for my $how ('gzip', 'zstd') {
+		my $job = start_listening({}, ENDS, program('conntap'), 'xml', '--events',
+			'--compress', $how, '--buffer', '1Mi');
+		make_ends(3);
+		my @unpack = $how eq 'gzip' ? ('gzip', '-dc') : ('zstd', '-dcq');
+		my $file = File::Temp->new;
+		wait_until("$how: three events", sub {
+			spew("$file", so_far($job));
+			my (undef, $text) = run(@unpack, "$file");
+			return 3 == (() = $text =~ /<conntrack /g);
+		});
+		my ($status, $out, $err) = interrupt($job);
+		is("$status $err", '0 ', "$how: it ends well");
+		like(unpacked($out), qr/<totals events="3"/, "$how: and is whole");
+	}
 }
 
 sub start_without_rights {
@@ -628,6 +697,44 @@ sub begin_several {
 		is_valid($_) for grep { @{$_->{events}} } @documents;
 		netns('delete', $_) for 'three', 'four';
 	};
+}
+
+# One of two goes, and comes back: the other is listened to all the time.
+sub check_survivor {
+	my %dirs = map { $_ => open_dir() } 'xml', 'json';
+
+	netns('add', $_) for 'five', 'six';
+	my %jobs = map { $_ => start_log($dirs{$_}, 1, '-o', $_, '--netns', 'five', '--netns',
+		'six') } sort keys %dirs;
+	my $shows = sub {
+		my ($address) = @_;
+		wait_until("an event of $address", sub {
+			return 2 == grep { whose(map { read_document($_) } paths_in($_)) =~
+				/ \Q$address\E/ } values %dirs });
+	};
+	netns('delete', 'six');
+	wait_for_status($_, sub { $_[1] > 1 }) for values %jobs;
+	end_in('five', 1);
+	$shows->('192.0.2.1');
+	netns('add', 'six');
+	my %failures = map { $_ => (counts($jobs{$_}))[1] } keys %jobs;
+	wait_for_status($_, sub { !$_[2] }) for values %jobs;
+	end_in('six', 2);
+	$shows->('192.0.2.2');
+	for my $format (sort keys %jobs) {
+		ends_well($jobs{$format}, "a survivor, $format", qr/conntap: --netns six: / .
+			qr/there is no such namespace[^\n]*\nconntap: it works again, after \d+ / .
+			qr/failure\(s\)\n/);
+		my @documents = read_log($dirs{$format}, "a survivor, $format");
+		is(whose(@documents), 'five 192.0.2.1, six 192.0.2.2',
+			"a survivor, $format: what ended in either");
+		my ($there) = grep { @{$_->{events}} } @documents;
+		ok($there->{gap} || ($there->{totals}{complete} // '') eq 'false',
+			"a survivor, $format: that the other is not listened to");
+		ok(!$documents[-1]{gap} && ($documents[-1]{totals}{complete} // 'true') eq 'true',
+			"a survivor, $format: and then is again");
+	}
+	netns('delete', $_) for 'five', 'six';
 }
 
 # It goes, and another one of that name comes.
@@ -703,6 +810,7 @@ sub check_namespaces {
 
 	$late_comes->();
 	check_namespace();
+	check_survivor();
 	$finish_gap->();
 	$finish_several->();
 	$finish_late->();
@@ -760,7 +868,10 @@ sub check_command_lines {
 		['--stats', ['--stats']], ['--expect', ['--expect']],
 		['%n', ['--output', "$dir/%n", '--every', 1]],
 		['--every', ['--every', 1]], ['--keep', ['--keep', 1]],
-		['--keep', ['--keep', 1, '--output', "$dir/x", '--every', 1]];
+		['--keep', ['--keep', 1, '--output', "$dir/x", '--every', 1]],
+		map { ['%s', ['--output', "$dir/$_", '--every', 1]] } 'x', '%Y%m%d', '%H%M%S';
+	refused(2, '--buffer', 'xml', '--buffer', '1Mi');
+	refused(2, '--output', 'xml', '--output', '-');
 	is(entries($dir), '', 'nothing is written');
 }
 

@@ -202,7 +202,8 @@ sub check_events {
 		}
 		if ($dialects{$format}) {
 			is_document($dialects{$format}, $out, "events, $format",
-				since => $job->{begun}, subject => 'events');
+				since => $job->{begun}, subject => 'events',
+				netns => ['one', 'two']);
 			is_deeply([sort(shown_in($format, $out))],
 				[('one') x 4, ('two') x 4],
 				"events, $format: whose they are");

@@ -285,6 +285,8 @@ sub check_full {
 	my %cases = ("$dir/none/conntap.prom" => 'No such file or directory',
 		$dir => 'Is a directory', "$dir/" => 'Is a directory',
 		'/dev/null' => 'Operation not supported',
+		"$dir/.conntap-20261231" => 'is a name of files that are not complete, which ' .
+			'are removed',
 		'' => 'No such file or directory');
 	for my $path (sort keys %cases) {
 		is_deeply([conntap('metrics', '--output', $path)], [1, '',
@@ -310,8 +312,27 @@ sub check_link {
 	is(entries($dir), 'dangling file stdout target', 'links: nothing else');
 }
 
+# The first file that it opens would have the number of a stream that is closed: what is
+# said goes into none of them.
+sub check_closed_streams {
+	my $dir = open_dir();
+	my $before = setting('nf_conntrack_acct');
+
+	set_sysctl('net/netfilter/nf_conntrack_acct', 0);
+	for my $closed ('>&- 2>&-', '<&- 2>&-', '<&- >&-', '<&- >&- 2>&-', '2>&-') {
+		my ($status, $out, $err) = run('sh', '-c', "exec \"\$@\" $closed", 'sh',
+			program('conntap'), 'xml', '--min-bytes', 1, '--output',
+			"$dir/flows.xml");
+		is($status, 0, "without $closed: status");
+		fits_schema('conntracks', slurp("$dir/flows.xml"), "without $closed");
+		unlink "$dir/flows.xml";
+	}
+	set_sysctl('net/netfilter/nf_conntrack_acct', $before);
+}
+
 check_kills(60);
 check_full();
 check_link();
+check_closed_streams();
 
 done_testing();

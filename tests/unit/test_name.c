@@ -302,14 +302,16 @@ words(void **unused)
 		{ "web1", "xweb1" },
 		{ "web1.example.org", "xweb1.example.org" },
 		{ "A-Z_a+b@c:d09", "xA-Z_a+b@c:d09" },
-		{ "a/b", "xa_b" },
-		{ "../../etc", "x.._.._etc" },
+		{ "a/b", "xa%2Fb" },
+		{ "../../etc", "x..%2F..%2Fetc" },
 		{ ".", "x." },
 		{ "..", "x.." },
-		{ "\x01\n\t\x7f\r", "x_____" },
-		{ " *?'\"$`\\|&;<>(){}[]#~!^,=", "x_________________________" },
-		{ "\xc3\xa9", "x__" },
-		{ "%Y%h%%", "x_Y_h__" },
+		{ "\x01\n\t\x7f\r", "x%01%0A%09%7F%0D" },
+		{ " *?'\"$`\\|", "x%20%2A%3F%27%22%24%60%5C%7C" },
+		{ "&;<>(){}", "x%26%3B%3C%3E%28%29%7B%7D" },
+		{ "[]#~!^,=", "x%5B%5D%23%7E%21%5E%2C%3D" },
+		{ "\xc3\xa9", "x%C3%A9" },
+		{ "%Y%h%%", "x%25Y%25h%25%25" },
 		{ "", "x" },
 	};
 
@@ -336,10 +338,10 @@ first_of_a_name(void **unused)
 	const struct output_name dots = { .host = "..", .netns = ".hidden" };
 
 	(void)unused;
-	assert_made("%h", &dots, "_.");
-	assert_made("%n", &dots, "_hidden");
-	assert_made("d/%h", &dots, "d/_.");
-	assert_made("/%n%h", &dots, "/_hidden..");
+	assert_made("%h", &dots, "%2E.");
+	assert_made("%n", &dots, "%2Ehidden");
+	assert_made("d/%h", &dots, "d/%2E.");
+	assert_made("/%n%h", &dots, "/%2Ehidden..");
 	assert_made("%%%h", &dots, "%..");
 	assert_made(".%h", &dots, "...");
 }
@@ -348,7 +350,7 @@ first_of_a_name(void **unused)
 static void
 bytes_of_words(void **unused)
 {
-	char word[] = "a?b", path[PATH_MAX];
+	char word[] = "a?b", path[PATH_MAX], expected[8];
 	const struct output_name name = { .host = word };
 
 	(void)unused;
@@ -359,8 +361,8 @@ bytes_of_words(void **unused)
 
 		word[1] = (char)byte;
 		assert_int_equal(output_name_make("%h", &name, path), 0);
-		assert_int_equal((unsigned char)path[1], fine ? byte : '_');
-		assert_int_equal(strlen(path), 3);
+		snprintf(expected, sizeof(expected), fine ? "a%cb" : "a%%%02Xb", byte);
+		assert_string_equal(path, expected);
 	}
 }
 
@@ -486,14 +488,18 @@ match_word(const char *name, const char *word, bool first)
 {
 	int length = 0;
 
-	for (; word[length]; length++) {
+	for (size_t i = 0; word[i]; i++) {
 		bool fine = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY"
 				   "Z0123456789-_+@:.",
-				   word[length]) &&
-			    !(first && length == 0 && word[0] == '.');
+				   word[i]) &&
+			    !(first && i == 0 && word[0] == '.');
+		char text[4];
 
-		if (name[length] != (fine ? word[length] : '_'))
+		snprintf(text, sizeof(text), fine ? "%c" : "%%%02X",
+			 (unsigned char)word[i]);
+		if (strncmp(name + length, text, strlen(text)) != 0)
 			return -1;
+		length += (int)strlen(text);
 	}
 	return length;
 }
@@ -697,7 +703,7 @@ assert_taken_exactly(const char *pattern, const struct output_name *like, size_t
 		expected += some_time_makes(pattern, names[count++], like);
 	}
 	*taken += expected;
-	assert_int_equal(output_name_prune(pattern, like, 0), expected);
+	assert_int_equal(output_name_prune(pattern, like, NULL, 0), expected);
 	for (size_t i = 0; i < count; i++) {
 		bool makes = some_time_makes(pattern, names[i], like);
 
@@ -752,7 +758,7 @@ round_trip(void **unused)
 			continue;
 		make_file(path, "");
 		name.time = random_time();
-		if (output_name_prune(pattern, &name, 0) != 1)
+		if (output_name_prune(pattern, &name, NULL, 0) != 1)
 			fail_msg("'%s': '%s' stays", pattern, path);
 	}
 }
@@ -762,7 +768,7 @@ static void
 assert_taken(const char *pattern, const char *name, bool taken)
 {
 	make_file(name, "");
-	assert_int_equal(output_name_prune(pattern, &usual, 0), taken);
+	assert_int_equal(output_name_prune(pattern, &usual, NULL, 0), taken);
 	if (is_there(name) == taken)
 		fail_msg("'%s': '%s'", pattern, name);
 	unlink(name);
@@ -891,20 +897,39 @@ youngest_stay(void **unused)
 	make_file_of("f-2023", 4000000000, 0);
 	make_file_of("f-2024", -5, 0);
 	make_file_of("f-2025", 1000, 4);
-	assert_int_equal(output_name_prune("f-%Y", &usual, 6), 0);
-	assert_int_equal(output_name_prune("f-%Y", &usual, 7), 0);
-	assert_int_equal(output_name_prune("f-%Y", &usual, SIZE_MAX), 0);
-	assert_int_equal(output_name_prune("f-%Y", &usual, 5), 1);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 6), 0);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 7), 0);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, SIZE_MAX), 0);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 5), 1);
 	assert_entries("f-2020 f-2021 f-2022 f-2023 f-2025");
-	assert_int_equal(output_name_prune("f-%Y", &usual, 4), 1);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 4), 1);
 	assert_entries("f-2020 f-2021 f-2023 f-2025");
-	assert_int_equal(output_name_prune("f-%Y", &usual, 2), 2);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 2), 2);
 	assert_entries("f-2021 f-2023");
-	assert_int_equal(output_name_prune("f-%Y", &usual, 1), 1);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 1), 1);
 	assert_entries("f-2023");
-	assert_int_equal(output_name_prune("f-%Y", &usual, 0), 1);
-	assert_int_equal(output_name_prune("f-%Y", &usual, 0), 0);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 0), 1);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 0), 0);
 	assert_entries("");
+}
+
+/* What has just been written stays, however old the clock says that it is. */
+static void
+newest_stays(void **unused)
+{
+	(void)unused;
+	for (int year = 2020; year < 2026; year++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "f-%d", year);
+		make_file_of(name, year * 1000, 0);
+	}
+	assert_int_equal(output_name_prune("f-%Y", &usual, "f-2021", 4), 2);
+	assert_entries("f-2021 f-2023 f-2024 f-2025");
+	assert_int_equal(output_name_prune("./f-%Y", &usual, "./f-2023", 2), 2);
+	assert_entries("f-2023 f-2025");
+	assert_int_equal(output_name_prune("f-%Y", &usual, "f-2019", 1), 1);
+	assert_entries("f-2025");
 }
 
 /* Of equal age, those with the later names stay. */
@@ -918,7 +943,7 @@ equal_ages(void **unused)
 		snprintf(name, sizeof(name), "f-%04d", 2000 + i * 7 % 40);
 		make_file_of(name, 1000, 5);
 	}
-	assert_int_equal(output_name_prune("f-%Y", &usual, 3), 37);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 3), 37);
 	assert_entries("f-2037 f-2038 f-2039");
 }
 
@@ -936,7 +961,7 @@ many_files(void **unused)
 		ages[i] = (int64_t)random_below(1000000) * 1000 + i;
 		make_file_of(name, ages[i] / 1000000, ages[i] % 1000000);
 	}
-	assert_int_equal(output_name_prune("f-%s", &usual, KEEP), MANY - KEEP);
+	assert_int_equal(output_name_prune("f-%s", &usual, NULL, KEEP), MANY - KEEP);
 	for (int i = 0; i < MANY; i++) {
 		int younger = 0;
 
@@ -961,10 +986,10 @@ others_stay(void **unused)
 	make_file("web2-blue-2024", "");
 	make_file("web1-self-2024.gz", "");
 	make_file("notes", "");
-	assert_int_equal(output_name_prune("%h-%n-%Y", &usual, 0), 2);
+	assert_int_equal(output_name_prune("%h-%n-%Y", &usual, NULL, 0), 2);
 	assert_entries("notes web1-blue-2023 web1-blue-2024 web1-self-2024.gz "
 		       "web2-blue-2024 web2-self-2024");
-	assert_int_equal(output_name_prune("%h-%n-%Y", &blue, 0), 2);
+	assert_int_equal(output_name_prune("%h-%n-%Y", &blue, NULL, 0), 2);
 	assert_entries("notes web1-self-2024.gz web2-blue-2024 web2-self-2024");
 }
 
@@ -980,10 +1005,10 @@ no_plain_files(void **unused)
 	make_file("notes", "");
 	make_file_of("f-2024", 1000, 0);
 	make_file_of("f-2025", 2000, 0);
-	assert_int_equal(output_name_prune("f-%Y", &usual, 2), 0);
-	assert_int_equal(output_name_prune("f-%Y", &usual, 1), 1);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 2), 0);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 1), 1);
 	assert_entries("f-2020 f-2021 f-2022 f-2023 f-2025 notes");
-	assert_int_equal(output_name_prune("f-%Y", &usual, 0), 1);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 0), 1);
 	assert_entries("f-2020 f-2021 f-2022 f-2023 notes");
 }
 
@@ -998,16 +1023,16 @@ directories(void **unused)
 	snprintf(pattern, sizeof(pattern), "%.4000s/d/f-%%Y", directory);
 	make_file("f-2024", "");
 	make_file("d/f-2024", "");
-	assert_int_equal(output_name_prune(pattern, &usual, 0), 1);
+	assert_int_equal(output_name_prune(pattern, &usual, NULL, 0), 1);
 	make_file("d/f-2024", "");
-	assert_int_equal(output_name_prune("d/f-%Y", &usual, 0), 1);
+	assert_int_equal(output_name_prune("d/f-%Y", &usual, NULL, 0), 1);
 	make_file("d/f-2024", "");
-	assert_int_equal(output_name_prune(".///d//f-%Y", &usual, 0), 1);
+	assert_int_equal(output_name_prune(".///d//f-%Y", &usual, NULL, 0), 1);
 	assert_entries("d f-2024");
-	assert_int_equal(output_name_prune("./f-%Y", &usual, 0), 1);
-	assert_int_equal(output_name_prune("none/f-%Y", &usual, 0), -ENOENT);
+	assert_int_equal(output_name_prune("./f-%Y", &usual, NULL, 0), 1);
+	assert_int_equal(output_name_prune("none/f-%Y", &usual, NULL, 0), -ENOENT);
 	make_file("file", "");
-	assert_int_equal(output_name_prune("file/f-%Y", &usual, 0), -ENOTDIR);
+	assert_int_equal(output_name_prune("file/f-%Y", &usual, NULL, 0), -ENOTDIR);
 	assert_entries("d file");
 	/* Not to be cut short to the path of another directory. */
 	make_file("f-2024", "");
@@ -1015,7 +1040,7 @@ directories(void **unused)
 		memset(pattern, '/', length);
 		pattern[0] = '.';
 		strcpy(pattern + length, "f-%Y");
-		assert_int_equal(output_name_prune(pattern, &usual, 1),
+		assert_int_equal(output_name_prune(pattern, &usual, NULL, 1),
 				 length < PATH_MAX - 1 ? 0 : -ENAMETOOLONG);
 	}
 	assert_entries("d f-2024 file");
@@ -1032,7 +1057,7 @@ prune_as_nobody(void)
 		if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(NOBODY) < 0 ||
 				       setuid(NOBODY) < 0))
 			_exit(255);
-		_exit(-output_name_prune("f-%Y", &usual, 0));
+		_exit(-output_name_prune("f-%Y", &usual, NULL, 0));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
@@ -1060,15 +1085,20 @@ failures(void **unused)
 	make_file_of("f-2023", 2000, 0);
 	make_file_of("f-2024", 3000, 0);
 	read_error = EIO;
-	assert_int_equal(output_name_prune("f-%Y", &usual, 0), -EIO);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 0), -EIO);
 	read_error = 0;
 	unlink_error = EROFS;
-	assert_int_equal(output_name_prune("f-%Y", &usual, 0), -EROFS);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 0), -EROFS);
 	assert_entries("f-2022 f-2023 f-2024");
+	/* One that stays does not keep the others. */
+	unlink_fails = "f-2023";
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 1), -EROFS);
+	assert_entries("f-2023 f-2024");
+	make_file_of("f-2022", 1000, 0);
 	/* Somebody else was faster. */
 	unlink_error = ENOENT;
 	unlink_fails = "f-2023";
-	assert_int_equal(output_name_prune("f-%Y", &usual, 1), 1);
+	assert_int_equal(output_name_prune("f-%Y", &usual, NULL, 1), 1);
 	assert_entries("f-2023 f-2024");
 }
 
@@ -1085,10 +1115,11 @@ main(void)
 		cmocka_unit_test(bytes_of_words), cmocka_unit_test(long_names),
 		cmocka_unit_test(long_paths),     IN_DIRECTORY(taken_exactly),
 		IN_DIRECTORY(round_trip),         IN_DIRECTORY(hostile_names),
-		IN_DIRECTORY(youngest_stay),      IN_DIRECTORY(equal_ages),
-		IN_DIRECTORY(many_files),         IN_DIRECTORY(others_stay),
-		IN_DIRECTORY(no_plain_files),     IN_DIRECTORY(directories),
-		IN_DIRECTORY(no_rights),          IN_DIRECTORY(failures),
+		IN_DIRECTORY(youngest_stay),      IN_DIRECTORY(newest_stays),
+		IN_DIRECTORY(equal_ages),         IN_DIRECTORY(many_files),
+		IN_DIRECTORY(others_stay),        IN_DIRECTORY(no_plain_files),
+		IN_DIRECTORY(directories),        IN_DIRECTORY(no_rights),
+		IN_DIRECTORY(failures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
