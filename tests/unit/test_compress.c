@@ -176,6 +176,71 @@ assert_round_trips(const struct output_compress_how *how, const char *lines,
 	assert_round_trip(how, lines, size / 50, 50);
 }
 
+/* How much can be read of what has come out so far. */
+static size_t
+readable(const struct output_compress_how *how, const struct sink *sink, char *bytes,
+	 size_t room)
+{
+	z_stream stream = { .next_in = (Bytef *)sink->bytes,
+			    .avail_in = (uInt)sink->size,
+			    .next_out = (Bytef *)bytes,
+			    .avail_out = (uInt)room };
+	ZSTD_inBuffer in = { .src = sink->bytes, .size = sink->size };
+	ZSTD_outBuffer out = { .dst = bytes, .size = room };
+	ZSTD_DStream *zstd;
+
+	if (how->kind == OUTPUT_PLAIN) {
+		memcpy(bytes, sink->bytes, sink->size);
+		return sink->size;
+	}
+	if (how->kind == OUTPUT_GZIP) {
+		assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
+		inflate(&stream, Z_SYNC_FLUSH);
+		assert_int_equal(inflateEnd(&stream), Z_OK);
+		return stream.total_out;
+	}
+	zstd = ZSTD_createDStream();
+	assert_non_null(zstd);
+	while (in.pos < in.size)
+		assert_false(ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)));
+	ZSTD_freeDStream(zstd);
+	return out.pos;
+}
+
+/* What was flushed can be read, and what is written on is not hurt by it. */
+static void
+flushes(void **unused)
+{
+	enum { SIZE = 400000, STEPS = 12 };
+	char *lines = malloc(SIZE), *read = malloc(SIZE + 1);
+
+	(void)unused;
+	fill_with_lines(lines, SIZE);
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct sink sink = { 0 };
+		struct output_compressor *compressor = begin(kinds[i], &sink);
+		size_t at = 0;
+
+		for (int step = 0; step < STEPS; step++) {
+			size_t size = step % 4 == 0 ? 1 : random_below(SIZE / STEPS);
+
+			assert_int_equal(
+				output_compressor_write(lines + at, size, compressor),
+				0);
+			at += size;
+			assert_int_equal(output_compressor_flush(compressor), 0);
+			assert_int_equal(readable(kinds[i], &sink, read, SIZE + 1), at);
+			assert_memory_equal(read, lines, at);
+		}
+		assert_int_equal(output_compressor_end(compressor), 0);
+		output_compressor_free(compressor);
+		assert_comes_out(kinds[i], &sink, lines, at);
+		free(sink.bytes);
+	}
+	free(read);
+	free(lines);
+}
+
 static void
 round_trips(void **unused)
 {
@@ -598,6 +663,7 @@ main(void)
 		cmocka_unit_test(wrong_words),
 		cmocka_unit_test(nothing_is_done),
 		cmocka_unit_test(round_trips),
+		cmocka_unit_test(flushes),
 		cmocka_unit_test(sizes_around_the_buffer),
 		cmocka_unit_test(levels),
 		cmocka_unit_test(check_sums),
