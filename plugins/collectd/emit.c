@@ -35,6 +35,7 @@ dispatch(const struct tap_emitter *emitter, const char *group, const char *type,
 	list.values = &value;
 	list.values_len = 1;
 	list.time = emitter->time;
+	list.interval = emitter->interval;
 	set_plugin(list.plugin, list.plugin_instance, emitter, group);
 	sstrncpy(list.type, type, sizeof(list.type));
 	sstrncpy(list.type_instance, instance, sizeof(list.type_instance));
@@ -67,6 +68,8 @@ tap_notify(const struct tap_emitter *emitter, int severity, const char *format, 
 	vsnprintf(notification.message, sizeof(notification.message), format,
 		  arguments);
 	va_end(arguments);
+	/* The daemon fills it in for values only. */
+	sstrncpy(notification.host, hostname_g, sizeof(notification.host));
 	set_plugin(notification.plugin, notification.plugin_instance, emitter, NULL);
 	plugin_dispatch_notification(&notification);
 }

@@ -16,6 +16,7 @@
 
 struct tap_emitter {
 	cdtime_t time;     /* the same for all values of one reading */
+	cdtime_t interval; /* until the next ones; 0: the plugin's */
 	const char *netns; /* NULL: collectd's own */
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What begins and ends in the table, counted by a thread that listens; a reading
- * dispatches the counts.  How many events were lost because they came too fast is
- * known exactly, and is one of them.
+ * dispatches the counts, and whether it does listen: while it does not, they stay
+ * untold.  How many events were lost because they came too fast is known exactly, and
+ * is one of them.
  */
 #include "readers.h"
 
@@ -14,7 +15,6 @@
 
 #include "common/census.h"
 #include "common/events.h"
-#include "common/netns.h"
 #include "emit.h"
 #include "space.h"
 
@@ -55,8 +55,7 @@ struct counts {
 
 struct listener {
 	struct ct_events *events; /* NULL: not yet, or not any more */
-	struct ct_netns_id id;    /* which namespace the name meant */
-	struct counts counts;
+	struct counts counts;     /* kept until it listens again */
 };
 
 struct tap_events_reader {
@@ -127,17 +126,9 @@ hear(const struct ct_event *event, void *data)
 	return 0;
 }
 
-/* A socket keeps its namespace alive, even when the name is another's by now. */
 static void
-close_if_stale(const struct tap_space *space, struct listener *listener)
+close_events(struct listener *listener)
 {
-	struct ct_netns_id id;
-
-	if (!space->netns || !listener->events)
-		return;
-	if (ct_netns_identify(space->netns, &id) == 0 &&
-	    id.device == listener->id.device && id.inode == listener->id.inode)
-		return;
 	ct_events_free(listener->events);
 	listener->events = NULL;
 }
@@ -151,13 +142,14 @@ subscribe(struct tap_events_reader *reader, struct tap_space *space)
 		.buffer = reader->settings->events_buffer,
 	};
 	struct listener *listener = space->data;
-	int error = 0;
+	bool another;
+	int error = tap_space_look(space, &another);
 
-	close_if_stale(space, listener);
+	/* A socket keeps its namespace alive when the name is another's by now. */
+	if (another)
+		close_events(listener);
 	if (listener->events)
 		return;
-	if (space->netns)
-		error = ct_netns_identify(space->netns, &listener->id);
 	if (!error)
 		error = ct_events_open(&listener->events, &options);
 	if (error) {
@@ -211,8 +203,7 @@ step(struct tap_events_reader *reader)
 		if (error == 0)
 			continue;
 		tap_space_failed(at, "cannot receive events", error);
-		ct_events_free(listener->events);
-		listener->events = NULL;
+		close_events(listener);
 	}
 	pthread_mutex_unlock(&reader->mutex);
 }
@@ -306,9 +297,6 @@ emit_counts(const struct tap_emitter *emitter, const struct counts *counts)
 {
 	tap_derive(emitter, "events", "errors", "lost", counts->lost);
 	tap_derive(emitter, "events", "operations", "subscribe", counts->subscriptions);
-	/* Who has never listened has not heard nothing. */
-	if (counts->subscriptions == 0)
-		return;
 	emit_protos(emitter, "new", "connections", counts->begun);
 	emit_protos(emitter, "ended", "connections", counts->ended);
 	emit_protos(emitter, "ended", "total_bytes", counts->bytes);
@@ -321,10 +309,17 @@ emit_counts(const struct tap_emitter *emitter, const struct counts *counts)
 			   counts->sizes[i]);
 }
 
-/* Copies the counts of the namespace at `place`; false: there are not so many. */
+/* What a reading tells of a namespace. */
+struct report {
+	struct counts counts;
+	bool listening;
+	bool named;
+	char netns[256];
+};
+
+/* Fills it in for the namespace at `place`; false: there are not so many. */
 static bool
-copy_counts(struct tap_events_reader *reader, size_t place, struct counts *counts,
-	    char netns[256], bool *named)
+fill_report(struct tap_events_reader *reader, size_t place, struct report *report)
 {
 	struct tap_space *at;
 
@@ -333,9 +328,13 @@ copy_counts(struct tap_events_reader *reader, size_t place, struct counts *count
 	while (at && place-- > 0)
 		at = at->next;
 	if (at) {
-		*counts = ((struct listener *)at->data)->counts;
-		*named = at->netns != NULL;
-		sstrncpy(netns, at->netns ? at->netns : "", 256);
+		const struct listener *listener = at->data;
+
+		report->counts = listener->counts;
+		report->listening = listener->events != NULL;
+		report->named = at->netns != NULL;
+		sstrncpy(report->netns, at->netns ? at->netns : "",
+			 sizeof(report->netns));
 	}
 	pthread_mutex_unlock(&reader->mutex);
 	return at != NULL;
@@ -346,12 +345,13 @@ void
 tap_events_read(struct tap_events_reader *reader)
 {
 	struct tap_emitter emitter = { .time = cdtime() };
-	struct counts counts;
-	char netns[256];
-	bool named;
+	struct report report;
 
-	for (size_t i = 0; copy_counts(reader, i, &counts, netns, &named); i++) {
-		emitter.netns = named ? netns : NULL;
-		emit_counts(&emitter, &counts);
+	for (size_t i = 0; fill_report(reader, i, &report); i++) {
+		emitter.netns = report.named ? report.netns : NULL;
+		tap_gauge(&emitter, "events", "objects", "listening", report.listening);
+		/* Who does not listen has not heard that nothing happens. */
+		if (report.listening)
+			emit_counts(&emitter, &report.counts);
 	}
 }

@@ -22,14 +22,21 @@
 #define COUNT_FILE "/proc/sys/net/netfilter/nf_conntrack_count"
 #define SAMPLE_INTERVAL MS_TO_CDTIME_T(200)
 
+/* What counts packets and flows that were lost; one packet may be in two of them. */
+static const enum ct_stat harms[] = {
+	CT_STAT_DROP,
+	CT_STAT_EARLY_DROP,
+	CT_STAT_INSERT_FAILED,
+};
+
 /* What is remembered of a namespace. */
 struct memory {
 	struct ct_stats stats;
-	uint64_t harm;  /* packets and flows lost, as of the last reading */
-	bool read;      /* there was one */
-	bool harmed;    /* and it had found some more */
-	int count_file; /* or -1 */
-	uint32_t peak;  /* since the last reading */
+	uint64_t harm[STATIC_ARRAY_SIZE(harms)]; /* as of the last reading */
+	bool read;                               /* there was one */
+	bool harmed;                             /* and it had found some more */
+	int count_file;                          /* or -1 */
+	uint32_t peak;                           /* since the last reading */
 };
 
 struct tap_kernel_reader {
@@ -51,6 +58,21 @@ memory_make(struct tap_space *space)
 	if (memory)
 		memory->count_file = -1;
 	return memory;
+}
+
+/* The name is another namespace's now.  That the one before had lost something stays:
+ * there is still to be said that this is over. */
+static void
+forget(struct tap_kernel_reader *reader, struct memory *memory)
+{
+	pthread_mutex_lock(&reader->mutex);
+	if (memory->count_file >= 0)
+		close(memory->count_file);
+	memory->count_file = -1;
+	memory->peak = 0;
+	pthread_mutex_unlock(&reader->mutex);
+	ct_stats_done(&memory->stats);
+	memory->read = false;
 }
 
 static void
@@ -112,6 +134,7 @@ tap_kernel_new(const struct tap_settings *settings)
 	reader->settings = settings;
 	reader->spaces.make = memory_make;
 	reader->spaces.done = memory_done;
+	reader->spaces.tells = true;
 	pthread_mutex_init(&reader->mutex, NULL);
 	tap_pause_init(&reader->pause);
 	reader->sampling = plugin_thread_create(&reader->sampler, sampler, reader,
@@ -201,25 +224,27 @@ emit_statistics(const struct tap_kernel_reader *reader,
 static void
 notify_of_harm(const struct tap_emitter *emitter, struct memory *memory)
 {
-	uint64_t drop = ct_stats_sum(&memory->stats, CT_STAT_DROP);
-	uint64_t early = ct_stats_sum(&memory->stats, CT_STAT_EARLY_DROP);
-	uint64_t failed = ct_stats_sum(&memory->stats, CT_STAT_INSERT_FAILED);
-	uint64_t harm = drop + early + failed;
-	bool harmed = memory->read && harm > memory->harm;
+	unsigned long long more[STATIC_ARRAY_SIZE(harms)];
+	bool harmed = false;
 
+	for (size_t i = 0; i < STATIC_ARRAY_SIZE(harms); i++) {
+		uint64_t now = ct_stats_sum(&memory->stats, harms[i]);
+
+		more[i] = memory->read && now > memory->harm[i] ? now - memory->harm[i]
+								: 0;
+		harmed |= more[i] > 0;
+		memory->harm[i] = now;
+	}
 	if (harmed)
 		tap_notify(emitter, NOTIF_WARNING,
-			   "The connection tracking table lost %llu since the last "
-			   "reading (in all: %llu packets dropped, %llu flows evicted, "
-			   "%llu not inserted)",
-			   (unsigned long long)(harm - memory->harm),
-			   (unsigned long long)drop, (unsigned long long)early,
-			   (unsigned long long)failed);
+			   "The connection tracking table lost something since the "
+			   "last reading: %llu packets dropped, %llu flows evicted, "
+			   "%llu flows not inserted",
+			   more[0], more[1], more[2]);
 	else if (memory->harmed)
 		tap_notify(emitter, NOTIF_OKAY,
 			   "The connection tracking table has lost nothing since the "
 			   "last reading");
-	memory->harm = harm;
 	memory->harmed = harmed;
 	memory->read = true;
 }
@@ -239,13 +264,18 @@ take_peak(struct tap_kernel_reader *reader, struct memory *memory, uint32_t coun
 
 /* In the namespace: everything that is to be read there. */
 static int
-look(struct tap_kernel_reader *reader, const struct tap_space *space,
+look(struct tap_kernel_reader *reader, struct tap_space *space,
      struct ct_kernel *kernel)
 {
 	struct memory *memory = space->data;
 	struct ct_netlink *netlink = NULL;
-	int home, error = ct_netns_enter(space->netns, &home);
+	bool another;
+	int home, error = tap_space_look(space, &another);
 
+	if (another)
+		forget(reader, memory);
+	if (!error)
+		error = ct_netns_enter(space->netns, &home);
 	if (error)
 		return error;
 	/* Without rights, /proc tells all but the expectations. */

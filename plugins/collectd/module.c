@@ -48,6 +48,7 @@ init(void)
 	if (kernel_reader)
 		return 0;
 	begin_settings();
+	tap_settings_check(&settings);
 	kernel_reader = tap_kernel_new(&settings);
 	plugin_register_complex_read(TAP_PLUGIN, TAP_PLUGIN, read_kernel, 0, NULL);
 	if (settings.events)

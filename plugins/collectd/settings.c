@@ -5,17 +5,13 @@
 #include <errno.h>
 #include <strings.h>
 
-#include "common/events.h"
 #include "common/parse.h"
 #include "emit.h"
 
 void
 tap_settings_init(struct tap_settings *settings)
 {
-	*settings = (struct tap_settings){
-		.notify = true,
-		.events_buffer = CT_EVENTS_BUFFER,
-	};
+	*settings = (struct tap_settings){ .notify = true };
 }
 
 void
@@ -185,6 +181,10 @@ parse_mark(const oconfig_item_t *item, const char *word, struct tap_mark *mark)
 	char copy[WORD_MAX], *slash;
 	struct ct_why why;
 
+	if (strlen(word) >= sizeof(copy)) {
+		refuse(item, "it is too long");
+		return false;
+	}
 	sstrncpy(copy, word, sizeof(copy));
 	slash = strchr(copy, '/');
 	if (slash)
@@ -282,6 +282,10 @@ take_condition(struct ct_filter *filter, const oconfig_item_t *item)
 		refuse(item, "there is no such condition (see conntap(1))");
 		return false;
 	}
+	if (item->children_num) {
+		refuse(item, "a line is expected, not a block");
+		return false;
+	}
 	if (!stands_alone(condition, item)) {
 		word = word_of(item, buffer, sizeof(buffer));
 		if (!word)
@@ -352,6 +356,17 @@ take_ports(struct tap_settings *settings, const oconfig_item_t *item)
 	settings->nat_high = (uint16_t)range.high;
 }
 
+static bool
+is_public(const struct tap_settings *settings, const struct ct_addr_range *range)
+{
+	for (size_t i = 0; i < settings->public_count; i++)
+		if (settings->publics[i].family == range->family &&
+		    memcmp(&settings->publics[i].addr, &range->low,
+			   sizeof(range->low)) == 0)
+			return true;
+	return false;
+}
+
 /* Nat "auto", or an address; NatPorts "1024-65535" is for all of them. */
 static void
 take_nat(struct tap_settings *settings, const oconfig_item_t *item)
@@ -372,6 +387,8 @@ take_nat(struct tap_settings *settings, const oconfig_item_t *item)
 		refuse(item, why.text);
 	} else if (memcmp(&range.low, &range.high, sizeof(range.low)) != 0) {
 		refuse(item, "a single address is expected, or auto");
+	} else if (is_public(settings, &range)) {
+		return;
 	} else if (settings->public_count == TAP_PUBLICS_MAX) {
 		refuse(item, "too many of them");
 	} else {
@@ -413,6 +430,49 @@ tap_settings_take(struct tap_settings *settings, const oconfig_item_t *block)
 		else
 			WARNING(TAP_PLUGIN " plugin: there is no option %s", item->key);
 	}
+}
+
+struct option {
+	const char *name;
+	bool given;
+};
+
+/* One line with the names of those that are given. */
+static void
+tell_vain(const struct option *first, size_t count, const char *needed)
+{
+	char names[128] = "";
+
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(names);
+
+		if (first[i].given)
+			snprintf(names + length, sizeof(names) - length, "%s%s",
+				 length ? ", " : "", first[i].name);
+	}
+	if (names[0])
+		WARNING(TAP_PLUGIN " plugin: %s: no values without \"%s true\"", names,
+			needed);
+}
+
+void
+tap_settings_check(const struct tap_settings *settings)
+{
+	const struct option of_table[] = {
+		{ "TableInterval", settings->table_interval > 0 },
+		{ "Mark", settings->mark_count > 0 },
+		{ "Match", settings->match_count > 0 },
+		{ "Nat", settings->nat },
+		{ "NatPorts", settings->nat_ranged },
+	};
+	const struct option of_events[] = {
+		{ "EventsBuffer", settings->events_buffer > 0 },
+	};
+
+	if (!settings->table)
+		tell_vain(of_table, STATIC_ARRAY_SIZE(of_table), "Table");
+	if (!settings->events)
+		tell_vain(of_events, STATIC_ARRAY_SIZE(of_events), "Events");
 }
 
 struct ct_nat *

@@ -39,7 +39,7 @@ struct tap_settings {
 	bool table;
 	bool events;
 	cdtime_t table_interval; /* 0: that of the plugin */
-	uint32_t events_buffer;
+	uint32_t events_buffer;  /* 0: CT_EVENTS_BUFFER */
 
 	struct tap_mark marks[TAP_MARKS_MAX];
 	size_t mark_count;
@@ -63,6 +63,9 @@ void tap_settings_done(struct tap_settings *settings);
 
 /* Takes a block; there may be several. */
 void tap_settings_take(struct tap_settings *settings, const oconfig_item_t *block);
+
+/* Says what tells nothing, as it needs an option that is not there. */
+void tap_settings_check(const struct tap_settings *settings);
 
 /* NAT as it is to be looked at, to be freed; NULL where it is not, or without memory.
  */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#include "common/kernel.h"
 #include "common/netns.h"
 
 static bool
@@ -43,7 +42,7 @@ space_new(const struct tap_spaces *spaces, const char *netns)
 	return space;
 }
 
-/* Finds the namespace or puts it at the end; it is there in any case. */
+/* Finds the namespace, or puts it at the end if there is room. */
 static int
 want(const char *netns, void *data)
 {
@@ -58,11 +57,21 @@ want(const char *netns, void *data)
 	if (*at)
 		(*at)->present = true;
 	else
-		c_complain(LOG_WARNING, &spaces->complaint,
-			   TAP_PLUGIN " plugin: %s is not watched: too many "
-				      "namespaces, or no memory",
-			   netns ? netns : "the own namespace");
+		spaces->left_out++;
 	return 0;
+}
+
+static void
+tell_what_is_left_out(struct tap_spaces *spaces)
+{
+	if (spaces->left_out)
+		c_complain_once(LOG_WARNING, &spaces->complaint,
+				TAP_PLUGIN " plugin: namespaces that are not watched: "
+					   "%zu (at most %d are, or memory is short)",
+				spaces->left_out, TAP_NETNS_MAX);
+	else
+		c_release(LOG_INFO, &spaces->complaint,
+			  TAP_PLUGIN " plugin: all namespaces are watched again");
 }
 
 static void
@@ -87,6 +96,7 @@ tap_spaces_update(struct tap_spaces *spaces, const struct tap_settings *settings
 {
 	for (struct tap_space *space = spaces->first; space; space = space->next)
 		space->present = false;
+	spaces->left_out = 0;
 	if (settings->netns_count == 0 || settings->all_netns)
 		want(NULL, spaces);
 	for (size_t i = 0; i < settings->netns_count; i++)
@@ -94,6 +104,8 @@ tap_spaces_update(struct tap_spaces *spaces, const struct tap_settings *settings
 	if (settings->all_netns)
 		ct_netns_each(want, spaces);
 	drop_absent(spaces);
+	if (spaces->tells)
+		tell_what_is_left_out(spaces);
 }
 
 void
@@ -117,11 +129,15 @@ tap_space_label(const struct tap_space *space, char buffer[128])
 }
 
 static const char *
-advice(int error)
+advice(const struct tap_space *space, int error)
 {
 	switch (error) {
 	case -EPERM:
 	case -EACCES:
+		if (space->netns)
+			return ": collectd needs CAP_SYS_ADMIN, to enter it, and "
+			       "CAP_NET_ADMIN (CapabilityBoundingSet= in its unit; "
+			       "see collectd-conntap(5))";
 		return ": collectd needs CAP_NET_ADMIN (CapabilityBoundingSet= in its "
 		       "unit; see collectd-conntap(5))";
 	case -EPROTONOSUPPORT:
@@ -141,7 +157,7 @@ tap_space_failed(struct tap_space *space, const char *what, int error)
 	space->failures++;
 	c_complain_once(LOG_WARNING, &space->complaint,
 			TAP_PLUGIN " plugin%s: %s: %s%s", tap_space_label(space, label),
-			what, STRERROR(-error), advice(error));
+			what, STRERROR(-error), advice(space, error));
 }
 
 void
@@ -154,19 +170,14 @@ tap_space_works(struct tap_space *space)
 }
 
 int
-tap_space_open(const struct tap_space *space, struct ct_netlink **netlink)
+tap_space_look(struct tap_space *space, bool *another)
 {
-	struct ct_kernel kernel;
-	int error;
+	struct ct_netns_id id = { 0 };
+	int error = space->netns ? ct_netns_identify(space->netns, &id) : 0;
 
-	*netlink = NULL;
-	error = ct_netlink_open(netlink, space->netns);
-	if (error)
-		return error;
-	error = ct_kernel_count(*netlink, &kernel);
-	if (error) {
-		ct_netlink_free(*netlink);
-		*netlink = NULL;
-	}
+	*another =
+		error || id.device != space->id.device || id.inode != space->id.inode;
+	if (!error)
+		space->id = id;
 	return error;
 }

@@ -8,11 +8,13 @@
  */
 #include "host.h"
 
+#include "common/netns.h"
 #include "settings.h"
 
 struct tap_space {
 	struct tap_space *next;
 	char *netns;            /* NULL: collectd's own */
+	struct ct_netns_id id;  /* which one the name meant when last looked at */
 	bool present;           /* as the list was last brought up to date */
 	c_complain_t complaint; /* what is wrong with it was said */
 	uint64_t failures;      /* readings that came to nothing */
@@ -25,7 +27,10 @@ struct tap_spaces {
 	 */
 	void *(*make)(struct tap_space *space);
 	void (*done)(void *data);
-	c_complain_t complaint; /* about the list */
+	/* One of the readers' lists says how many there was no room for, once. */
+	bool tells;
+	size_t left_out;
+	c_complain_t complaint; /* about that */
 };
 
 /* Adds namespaces that are new, and drops those of `all` that are gone. */
@@ -43,9 +48,12 @@ void tap_space_failed(struct tap_space *space, const char *what, int error);
 void tap_space_works(struct tap_space *space);
 
 /*
- * Enters the namespace and opens ctnetlink.  Returns 0, or -errno: -EPERM without
- * CAP_NET_ADMIN, -ENOENT where there is no such namespace, …
+ * Looks which namespace the name means now.  *another: not the one of the last look, so
+ * that what is remembered of that one, or open there, is to be let go: files and
+ * sockets go on working as long as anything lives there.
+ *
+ * Returns 0, or -errno when the name means none; then it is another, too.
  */
-int tap_space_open(const struct tap_space *space, struct ct_netlink **netlink);
+int tap_space_look(struct tap_space *space, bool *another);
 
 #endif

@@ -10,6 +10,7 @@
 #include "readers.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -25,6 +26,9 @@
 #define ZONES_SHOWN 64
 /* Public addresses and their protocols, likewise: those that run out first. */
 #define POOLS_SHOWN 256
+/* So many good rounds and passes are said to be within their interval again: where one
+ * takes about an interval, that is not said all the time. */
+#define GOOD_ROUNDS 10
 
 struct tap_table_reader {
 	const struct tap_settings *settings;
@@ -32,6 +36,10 @@ struct tap_table_reader {
 	pthread_t thread;
 	bool running;
 	struct tap_pause pause;
+	cdtime_t interval;
+	cdtime_t begun;    /* this round over all namespaces */
+	cdtime_t took;     /* the last one */
+	unsigned int good; /* rounds in a row that were within the interval */
 	c_complain_t slow;
 	/* Of the pass at hand: */
 	struct ct_census census;
@@ -249,19 +257,67 @@ name_pool(const struct ct_nat_pool *pool, char *name, size_t size)
 		snprintf(name, size, "%s-%s", addr, proto);
 }
 
-static void
-emit_nat(struct ct_nat *nat, const struct tap_emitter *emitter)
+/* Of an address that the configuration names, these are told in any case. */
+static const uint8_t steady_protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+
+static bool
+is_steady(const struct tap_settings *settings, const struct ct_nat_pool *pool)
 {
-	size_t count;
-	const struct ct_nat_pool *pools = ct_nat_list(nat, &count);
+	return settings->public_count > 0 && pool->zone == 0 &&
+	       memchr(steady_protos, pool->proto, sizeof(steady_protos));
+}
+
+static void
+emit_pool(const struct tap_emitter *emitter, const struct ct_nat_pool *pool)
+{
 	char name[DATA_MAX_NAME_LEN];
 
-	for (size_t i = 0; i < count && i < POOLS_SHOWN; i++) {
-		name_pool(&pools[i], name, sizeof(name));
-		tap_gauge(emitter, "nat", "objects", name, pools[i].ports);
-		tap_gauge(emitter, "nat", "percent", name,
-			  100.0 * pools[i].remote_ports / pools[i].range);
-	}
+	name_pool(pool, name, sizeof(name));
+	tap_gauge(emitter, "nat", "objects", name, pool->ports);
+	tap_gauge(emitter, "nat", "percent", name,
+		  100.0 * pool->remote_ports / pool->range);
+}
+
+static bool
+has_pool(const struct ct_nat_pool *pools, size_t count, const struct ct_nat_pool *like)
+{
+	for (size_t i = 0; i < count; i++)
+		if (pools[i].proto == like->proto && pools[i].zone == like->zone &&
+		    pools[i].family == like->family &&
+		    memcmp(&pools[i].addr, &like->addr, sizeof(like->addr)) == 0)
+			return true;
+	return false;
+}
+
+/* Those that have no flows. */
+static void
+emit_idle(const struct tap_settings *settings, const struct tap_emitter *emitter,
+	  const struct ct_nat_pool *pools, size_t count)
+{
+	for (size_t i = 0; i < settings->public_count; i++)
+		for (size_t k = 0; k < sizeof(steady_protos); k++) {
+			const struct ct_nat_pool idle = {
+				.addr = settings->publics[i].addr,
+				.family = settings->publics[i].family,
+				.proto = steady_protos[k],
+				.range = 1,
+			};
+
+			if (!has_pool(pools, count, &idle))
+				emit_pool(emitter, &idle);
+		}
+}
+
+static void
+emit_nat(const struct tap_table_reader *reader, const struct tap_emitter *emitter)
+{
+	size_t count;
+	const struct ct_nat_pool *pools = ct_nat_list(reader->nat, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (i < POOLS_SHOWN || is_steady(reader->settings, &pools[i]))
+			emit_pool(emitter, &pools[i]);
+	emit_idle(reader->settings, emitter, pools, count);
 }
 
 static void
@@ -271,6 +327,18 @@ emit_self(const struct tap_emitter *emitter, const struct tap_space *space,
 	tap_gauge(emitter, "self", "duration", "pass", CDTIME_T_TO_DOUBLE(duration));
 	tap_gauge(emitter, "self", "objects", "flows", (double)result->flows);
 	tap_derive(emitter, "self", "errors", "pass", space->failures);
+}
+
+/* When the next values come: rounds begin at whole intervals.  With a shorter time, the
+ * daemon would take these for lost before. */
+static cdtime_t
+cadence(const struct tap_table_reader *reader)
+{
+	cdtime_t so_far = tap_pause_now() - reader->begun;
+	cdtime_t round = so_far > reader->took ? so_far : reader->took;
+	cdtime_t intervals = (round + reader->interval - 1) / reader->interval;
+
+	return reader->interval * (intervals > 1 ? intervals : 1);
 }
 
 static void
@@ -285,6 +353,7 @@ read_space(struct tap_table_reader *reader, struct tap_space *space)
 		return;
 	/* Steady, however long a pass takes. */
 	emitter.time = begun;
+	emitter.interval = cadence(reader);
 	if (error) {
 		tap_space_failed(space, "cannot read the table", error);
 		tap_derive(&emitter, "self", "errors", "pass", space->failures);
@@ -298,48 +367,54 @@ read_space(struct tap_table_reader *reader, struct tap_space *space)
 	emit_zones(&emitter, &reader->census);
 	emit_configured(reader, &emitter);
 	if (reader->nat)
-		emit_nat(reader->nat, &emitter);
+		emit_nat(reader, &emitter);
 	emit_self(&emitter, space, &result, cdtime() - begun);
 }
 
 static void
-read_all(struct tap_table_reader *reader, cdtime_t interval)
+tell_pace(struct tap_table_reader *reader)
 {
-	cdtime_t begun = cdtime(), took;
+	bool good = reader->took <= reader->interval;
 
-	tap_spaces_update(&reader->spaces, reader->settings);
-	for (struct tap_space *at = reader->spaces.first; at && !reader->pause.over;
-	     at = at->next)
-		read_space(reader, at);
-	took = cdtime() - begun;
-	if (took > interval && !reader->pause.over)
+	reader->good = good ? reader->good + 1 : 0;
+	if (!good)
 		c_complain_once(LOG_WARNING, &reader->slow,
 				TAP_PLUGIN
 				" plugin: a pass takes %.3f s, longer than its "
 				"interval of %.3f s: see TableInterval",
-				CDTIME_T_TO_DOUBLE(took), CDTIME_T_TO_DOUBLE(interval));
-	else
+				CDTIME_T_TO_DOUBLE(reader->took),
+				CDTIME_T_TO_DOUBLE(reader->interval));
+	else if (reader->good >= GOOD_ROUNDS)
 		c_release(LOG_INFO, &reader->slow,
 			  TAP_PLUGIN " plugin: passes are within their interval "
 				     "again");
+}
+
+static void
+read_all(struct tap_table_reader *reader)
+{
+	reader->begun = tap_pause_now();
+	tap_spaces_update(&reader->spaces, reader->settings);
+	for (struct tap_space *at = reader->spaces.first; at && !reader->pause.over;
+	     at = at->next)
+		read_space(reader, at);
+	reader->took = tap_pause_now() - reader->begun;
+	if (!reader->pause.over)
+		tell_pace(reader);
 }
 
 static void *
 read_on(void *data)
 {
 	struct tap_table_reader *reader = data;
-	plugin_ctx_t context = plugin_get_ctx();
 	cdtime_t begun = tap_pause_now();
 
-	/* Values are dispatched with the interval that they come in. */
-	if (reader->settings->table_interval)
-		context.interval = reader->settings->table_interval;
-	if (context.interval == 0)
-		context.interval = plugin_get_interval();
-	plugin_set_ctx(context);
+	reader->interval = reader->settings->table_interval;
+	if (reader->interval == 0)
+		reader->interval = plugin_get_interval();
 	do
-		read_all(reader, context.interval);
-	while (tap_pause_wait(&reader->pause, begun, context.interval));
+		read_all(reader);
+	while (tap_pause_wait(&reader->pause, begun, reader->interval));
 	return NULL;
 }
 

@@ -47,6 +47,8 @@ static struct {
 
 /* --- the daemon's functions ------------------------------------------------ */
 
+char *hostname_g = "bench";
+
 __attribute__((format(printf, 2, 0))) static void
 say(int level, const char *format, va_list arguments)
 {

@@ -40,7 +40,10 @@ static struct {
 	size_t line_count;
 	int threads;
 	int allowed_threads;
+	unsigned int delay; /* milliseconds */
 } host = { .mutex = PTHREAD_MUTEX_INITIALIZER, .allowed_threads = -1 };
+
+char *hostname_g = "fake";
 
 static _Thread_local plugin_ctx_t context = { .interval = INTERVAL };
 
@@ -152,9 +155,23 @@ plugin_get_interval(void)
 	return context.interval;
 }
 
+static void
+take_delay(void)
+{
+	struct timespec pause = { 0 };
+
+	pthread_mutex_lock(&host.mutex);
+	pause.tv_sec = host.delay / 1000;
+	pause.tv_nsec = host.delay % 1000 * 1000000;
+	host.delay = 0;
+	pthread_mutex_unlock(&host.mutex);
+	nanosleep(&pause, NULL);
+}
+
 int
 plugin_dispatch_values(value_list_t const *list)
 {
+	take_delay();
 	pthread_mutex_lock(&host.mutex);
 	if (host.value_count < VALUES_MAX) {
 		struct host_value *value = &host.values[host.value_count++];
@@ -168,7 +185,7 @@ plugin_dispatch_values(value_list_t const *list)
 		value->count = list->values_len;
 		value->value = list->values[0];
 		value->time = list->time;
-		value->interval = context.interval;
+		value->interval = list->interval ? list->interval : context.interval;
 	}
 	pthread_mutex_unlock(&host.mutex);
 	return 0;
@@ -177,7 +194,8 @@ plugin_dispatch_values(value_list_t const *list)
 int
 plugin_dispatch_notification(const notification_t *notification)
 {
-	plugin_log(LOG_INFO, "notification: %s", notification->message);
+	plugin_log(LOG_INFO, "notification of %s: %s", notification->host,
+		   notification->message);
 	return 0;
 }
 
@@ -468,6 +486,14 @@ host_allow_eventfd(bool allowed)
 	host.no_eventfd = !allowed;
 }
 
+void
+host_delay(unsigned int milliseconds)
+{
+	pthread_mutex_lock(&host.mutex);
+	host.delay = milliseconds;
+	pthread_mutex_unlock(&host.mutex);
+}
+
 size_t
 host_values(struct host_value **values)
 {
@@ -548,6 +574,19 @@ host_wait(const char *instance, const char *type, const char *type_instance,
 		if (time(NULL) > deadline)
 			fail_msg("no %zu values of %s %s %s", count, instance, type,
 				 type_instance);
+		nanosleep(&pause, NULL);
+	}
+}
+
+void
+host_wait_line(const char *text)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	time_t deadline = time(NULL) + PATIENCE_S;
+
+	while (host_said(text) == 0) {
+		if (time(NULL) > deadline)
+			fail_msg("it does not say \"%s\"", text);
 		nanosleep(&pause, NULL);
 	}
 }

@@ -26,7 +26,7 @@ struct host_value {
 	size_t count; /* how many numbers it had; there is room for one: */
 	value_t value;
 	cdtime_t time;
-	cdtime_t interval; /* the thread's */
+	cdtime_t interval; /* its own, or the thread's */
 };
 
 /* Loads $CONNTAP_BUILD/collectd/conntap.so, or skips the test; and unloads it. */
@@ -51,6 +51,9 @@ int host_threads(void);
 /* From now on, eventfd(2) fails, or not. */
 void host_allow_eventfd(bool allowed);
 
+/* The next value that is dispatched takes so long. */
+void host_delay(unsigned int milliseconds);
+
 /* A copy of all values so far, to be freed. */
 size_t host_values(struct host_value **values);
 
@@ -61,6 +64,9 @@ size_t host_count(const char *instance, const char *type, const char *type_insta
 /* The lines that were logged, and how many with that text in them. */
 size_t host_lines(void);
 size_t host_said(const char *text);
+
+/* Waits for a line with that text, or fails. */
+void host_wait_line(const char *text);
 
 /* What is logged and dispatched is forgotten. */
 void host_forget(void);

@@ -15,7 +15,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define COUNT_FILE "/proc/sys/net/netfilter/nf_conntrack_count"
-#define LONG64 "0123456789012345678901234567890123456789012345678901234567890123"
+#define LONG63 "012345678901234567890123456789012345678901234567890123456789012"
+#define LONG64 LONG63 "3"
 #define LONG320 LONG64 LONG64 LONG64 LONG64 LONG64
 
 static int
@@ -64,6 +65,7 @@ good_options(void **unused)
 		"Nat auto\n",
 		"Nat \"auto\"\nNat 192.0.2.1\nNat \"2001:db8::1\"\n",
 		"<Nat \"192.0.2.1\">\n</Nat>\n",
+		"<Match \"a\">\n<Proto \"tcp\">\n</Proto>\n</Match>\n",
 		"NatPorts \"1024-65535\"\nNatPorts 5\n",
 		"Events true\nEventsBuffer \"1M\"\nEventsBuffer 4096\n",
 		"EventsBuffer 2147483647\n",
@@ -112,7 +114,9 @@ bad_options(void **unused)
 		{ "Mark \"\" \"x\"\n", "is not a mark", 0 },
 		{ "Mark \"1/\" \"x\"\n", "is not a mask", 0 },
 		{ "Mark \"1/2/3\" \"x\"\n", "is not a mask", 0 },
-		{ "Mark \"" LONG320 "\" \"x\"\n", "is not a mark", 0 },
+		{ "Mark \"" LONG320 "\" \"x\"\n", "Mark: it is too long", 0 },
+		{ "Mark \"" LONG64 "\" \"x\"\n", "Mark: it is too long", 0 },
+		{ "Mark \"" LONG63 "\" \"x\"\n", "is not a mark", 0 },
 		{ "Mark 1 \"\"\n", "Mark: its name is empty", 0 },
 		{ "Mark 1 \"other\"\n", "Mark: its name is another's", 0 },
 		{ "Mark 1\nMark 1\n", "Mark: its name is another's", 0 },
@@ -127,6 +131,9 @@ bad_options(void **unused)
 		{ "<Match \"x\">\nDport 70000\n</Match>\n", "70000 is not a port", 1 },
 		{ "<Match \"x\">\nDport\n</Match>\n", "Dport: one value is expected",
 		  1 },
+		{ "<Match \"x\">\nDport 80\n<Proto \"tcp\">\nDport 1\n</Proto>\n"
+		  "</Match>\n",
+		  "Proto: a line is expected, not a block", 1 },
 		{ "<Match \"x\">\nAnyNat false\n</Match>\n", "AnyNat: ", 1 },
 		{ "<Match \"x\">\nProto 6\n</Match>\n<Match \"x\">\nProto "
 		  "17\n</Match>\n",
@@ -177,11 +184,50 @@ no_more_than_there_is_room_for(void **unused)
 	repeat("<Match \"m%d\">\nDport %d\n</Match>\n", 64);
 	repeat("Netns \"n%d\"\n", 256);
 	repeat("Nat \"10.0.0.%d\"\n", 256);
+	repeat("Nat \"10.0.0.%d\"\n", 256);
 	assert_int_equal(host_lines(), 0);
 	host_configure("Mark 64 \"more\"\n<Match \"more\">\nDport 64\n</Match>\n"
 		       "Netns \"more\"\nNat 10.0.1.0\n");
 	assert_int_equal(host_lines(), 4);
 	assert_int_equal(host_said("too many"), 4);
+}
+
+/* What needs an option that is not there is told of once, as it starts. */
+static void
+options_in_vain(void **unused)
+{
+	static const struct {
+		const char *lines;
+		const char *told; /* NULL: nothing */
+	} vain[] = {
+		{ "", NULL },
+		{ "Nat auto\nTable true\n", NULL },
+		{ "Table true\nMark 1\nTableInterval 3\nNatPorts 5\n", NULL },
+		{ "EventsBuffer 4096\nEvents true\n", NULL },
+		{ "Mark true\nNat \"nowhere\"\nEventsBuffer 1\n", NULL },
+		{ "Nat auto\n", ": Nat: no values without \"Table true\"" },
+		{ "Nat 192.0.2.1\nMark 1\nEvents true\n",
+		  ": Mark, Nat: no values without \"Table true\"" },
+		{ "NatPorts 5\nTableInterval 3\n<Match \"a\">\nDport 1\n</Match>\n"
+		  "Nat auto\nMark 1\nTable true\nTable false\n",
+		  ": TableInterval, Mark, Match, Nat, NatPorts: no values without "
+		  "\"Table true\"" },
+		{ "EventsBuffer \"64Mi\"\nTable true\n",
+		  ": EventsBuffer: no values without \"Events true\"" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(vain); i++) {
+		host_configure(vain[i].lines);
+		host_forget();
+		host_init();
+		host_init();
+		if (host_said("no values without") != (vain[i].told != NULL) ||
+		    (vain[i].told && host_said(vain[i].told) != 1))
+			fail_msg("%sis told in %zu lines", vain[i].lines,
+				 host_said("no values without"));
+		host_shutdown();
+	}
 }
 
 /* What /proc tells everybody. */
@@ -207,13 +253,13 @@ without_configuration(void **unused)
 	host_read();
 	check_kernel();
 	assert_int_equal(host_count("all-self", "errors", "pass", NULL), 0);
-	assert_int_equal(host_count("all-events", "errors", "lost", NULL), 0);
+	assert_int_equal(host_count("all-events", "objects", "listening", NULL), 0);
 }
 
 static void
 without_rights(void **unused)
 {
-	struct host_value *values;
+	struct host_value *values, value;
 	size_t count;
 
 	(void)unused;
@@ -224,6 +270,10 @@ without_rights(void **unused)
 	host_wait("all-self", "errors", "pass", 3);
 	host_read();
 	check_kernel();
+	assert_int_equal(host_count("all-events", "objects", "listening", &value), 1);
+	assert_true(value.value.gauge == 0);
+	assert_int_equal(host_count("all-events", "errors", "lost", NULL), 0);
+	assert_int_equal(host_count("all-new", "connections", "udp", NULL), 0);
 	assert_int_equal(host_said("cannot read the table"), 1);
 	assert_int_equal(host_said("cannot listen to events"), 1);
 	assert_int_equal(host_said("needs CAP_NET_ADMIN"), 2);
@@ -234,6 +284,29 @@ without_rights(void **unused)
 		assert_string_not_equal(values[i].type, "tcp_connections");
 		assert_string_not_equal(values[i].type_instance, "flows");
 	}
+	free(values);
+}
+
+/* Values have the interval at which they come, and ten good rounds make it well again.
+ */
+static void
+rounds_that_take_long(void **unused)
+{
+	const cdtime_t interval = DOUBLE_TO_CDTIME_T(0.1);
+	struct host_value *values;
+
+	(void)unused;
+	host_configure("Table true\nTableInterval 0.1\n");
+	host_delay(250);
+	host_init();
+	host_wait_line("passes are within their interval again");
+	assert_true(host_count("all-self", "errors", "pass", NULL) >= 11);
+	assert_true(host_said("a pass takes") >= 1);
+	host_values(&values);
+	assert_int_equal(values[0].interval % interval, 0);
+	assert_int_equal(values[1].interval % interval, 0);
+	assert_true(values[0].interval >= interval);
+	assert_true(values[1].interval >= 3 * interval);
 	free(values);
 }
 
@@ -273,6 +346,28 @@ namespaces_that_are_missing(void **unused)
 	assert_int_equal(host_count("no_such_place-self", "errors", "pass", NULL) > 0,
 			 1);
 	assert_int_equal(host_count("all", "conntrack", "used", NULL), 0);
+}
+
+/* More namespaces than there is room for: one line, with their number. */
+static void
+namespaces_that_are_too_many(void **unused)
+{
+	char line[64];
+
+	(void)unused;
+	for (int i = 0; i < 256; i++) {
+		snprintf(line, sizeof(line), "Netns \"no/such/place%d\"\n", i);
+		host_configure(line);
+	}
+	host_configure("Netns all\nTable true\nTableInterval 0.1\nEvents true\n");
+	assert_int_equal(host_lines(), 0);
+	host_init();
+	host_wait("no_such_place254-self", "errors", "pass", 3);
+	host_read();
+	host_read();
+	assert_int_equal(host_said("namespaces that are not watched: "), 1);
+	assert_int_equal(host_said("(namespace no/such/place254)"), 3);
+	assert_int_equal(host_said("place255"), 0);
 }
 
 static void
@@ -371,10 +466,13 @@ main(void)
 		TEST(good_options),
 		TEST(bad_options),
 		TEST(no_more_than_there_is_room_for),
+		TEST(options_in_vain),
 		TEST(without_configuration),
 		TEST(without_rights),
+		TEST(rounds_that_take_long),
 		TEST(each_reading_has_one_time),
 		TEST(namespaces_that_are_missing),
+		TEST(namespaces_that_are_too_many),
 		TEST(init_and_shutdown_many_times),
 		TEST(shutdown_forgets),
 		TEST(without_threads),

@@ -274,12 +274,25 @@ sub check_layout {
 	is(join("\n", @wrong), '', 'dashboard: laid out');
 }
 
+# Test: what a pass tells comes with TableInterval, up to 300 s, and Grafana's ranges are
+# for what comes as often as it is scraped.
+sub check_ranges {
+	my @panels = @_;
+	my @ranged = grep { /errors_total\{[^}]*-self|type="pass"/ }
+		map { map { $_->{expr} } @{$_->{targets} // []} } @panels;
+
+	cmp_ok(scalar @ranged, '>', 0, 'dashboard: counters of passes');
+	is(join("\n", grep { !/\[15m\]/ } @ranged), '',
+		'dashboard: their ranges are for two passes');
+}
+
 sub check_dashboard {
 	my $dashboard = $json->decode(slurp("$contrib/grafana/conntap.json"));
 	my %by_name = map { $_->{name} => $_ } @{$dashboard->{templating}{list}};
 	my %variables = (datasource => 'prometheus');
 
 	check_layout(@{$dashboard->{panels}});
+	check_ranges(@{$dashboard->{panels}});
 	is_deeply([values_of($by_name{instance}, %variables)], ['gateway'], 'hosts');
 	$variables{instance} = 'gateway';
 	my @spaces = values_of($by_name{namespace}, %variables);
@@ -316,7 +329,7 @@ must('nft', 'add table inet quiet; add chain inet quiet output { type filter hoo
 	'priority raw; }; add rule inet quiet output oif lo notrack');
 my $dir = File::Temp->newdir;
 my $host = start_collectd(plugin => $configuration);
-wait_until('events', sub { ($host->page_text // '') =~ /conntap="all-events",type="subscribe"/ });
+wait_until('events', sub { ($host->page_text // '') =~ /conntap="all-events",type="listening"/ });
 my $traffic = start_traffic();
 $traffic = undef;
 must('conntrack', '-F');

@@ -258,6 +258,10 @@ sub nat_values {
 	my @flows = grep { $public{$_->{reply}{dst}} && $_->{reply}{dport} } @_;
 	my (%values, %ports, %remotes);
 
+	for my $addr (keys %public) {
+		$values{"all-nat objects $addr-$_"} = $values{"all-nat percent $addr-$_"} = 0
+			for 'tcp', 'udp';
+	}
 	for my $flow (@flows) {
 		my $reply = $flow->{reply};
 		my $name = "$reply->{dst}-" . proto_of($flow);
@@ -324,7 +328,7 @@ sub other_names {
 		IGNORE INVALID);
 
 	return ('all-self duration pass', 'all-events errors lost',
-		'all-events operations subscribe',
+		'all-events operations subscribe', 'all-events objects listening',
 		map({ "all-sctp current_connections $_" } @stateful),
 		map({ "all-dccp current_connections $_" } @dccp),
 		map({ my $key = $_; map { "$key $_" } @protos } 'all-new connections',
@@ -968,11 +972,27 @@ sub refuses {
 	refuses_as($why, $graph, @options, rrd_dir($host), "$scratch/none");
 }
 
+# Test: without the files of the daemon's own namespace, the others are named.
+sub only_elsewhere {
+	my ($dir) = @_;
+
+	mkdir "$scratch/elsewhere" or die "$scratch/elsewhere: $!\n";
+	for my $path (glob "$dir/conntap-blue*") {
+		symlink $path, "$scratch/elsewhere/" . $path =~ s{.*/}{}r or die "$path: $!\n";
+	}
+	refuses_as('nothing of that is stored there: --netns may be blue', $graph,
+		"$scratch/elsewhere", "$scratch/none");
+	refuses_as('nothing of that is stored there', $graph, '--netns', 'blue', '--only',
+		'tcp', "$scratch/elsewhere", "$scratch/none");
+}
+
 sub check_errors {
 	my ($host) = @_;
 	my $dir = rrd_dir($host);
 
-	refuses($host, 'nothing of that is stored', '--netns', 'green');
+	refuses($host, 'nothing of that is stored there: --netns may be _run_netns_blue, all, blue',
+		'--netns', 'green');
+	only_elsewhere($dir);
 	refuses($host, 'nothing of that is stored', '--only', 'tcp');
 	refuses($host, 'there is no picture cats', '--only', 'cats');
 	refuses($host, "--period: $_ is not a time", '--period', $_) for '6y', '0', '-5m', 'h',

@@ -39,6 +39,8 @@ my %errors = map { $_ => 1 } qw(invalid insert_failed drop early_drop error
 	chaintoolong);
 my @durations = ([1, '0-1s'], [10, '1-10s'], [60, '10-60s'], [600, '1-10m'],
 	[3600, '10-60m'], [9**9**9, 'over_1h']);
+# How long it has taken to end, each time.
+my @ends;
 my @sizes = ([1e3, '0-1k'], [1e4, '1-10k'], [1e5, '10-100k'], [1e6, '100k-1M'],
 	[1e7, '1-10M'], [1e8, '10-100M'], [9**9**9, 'over_100M']);
 
@@ -127,6 +129,9 @@ sub put_nat {
 	my %lowest = (icmp => 0, icmpv6 => 0, gre => 1);
 	my (%ports, %remotes, %range);
 
+	for my $name (map { $how->{public} ? "$how->{public}-$_" : () } 'tcp', 'udp') {
+		put($into, $instance, $_, { $name => 0 }) for 'objects', 'percent';
+	}
 	for my $flow (@flows) {
 		my ($reply, $proto) = ($flow->{reply}, $usual{$flow->{protonum}});
 		my ($port, $remote_port) = ends_of($reply);
@@ -348,7 +353,8 @@ sub bucket_of {
 sub event_values {
 	my ($listener) = @_;
 	my @ended = heard($listener, 'DESTROY');
-	my %values = ('all-events errors lost' => 0, 'all-events operations subscribe' => 1);
+	my %values = ('all-events errors lost' => 0, 'all-events operations subscribe' => 1,
+		'all-events objects listening' => 1);
 
 	put_by_proto(\%values, 'all-new', 'connections', sub { 1 },
 		heard($listener, 'NEW'));
@@ -474,7 +480,7 @@ sub check_everything {
 		\&many_values);
 	interrupt($listener);
 	is_deeply([$host->said], [], 'nothing to complain about');
-	cmp_ok($host->stop, '<', 1, 'it ends within a second');
+	ends_soon($host, 'at first');
 	is($host->{status}, 0, 'it ends well');
 }
 
@@ -562,10 +568,14 @@ END
 	is_deeply([map { s/.*conntap plugin: //r } $host->said],
 		['<Match "big"> is left out: it has no condition'],
 		'what was left out');
-	cmp_ok($host->stop, '<', 1, 'options: it ends within a second');
 	$traffic = undef;
+	run('conntrack', '-F');
+	comes_to_be($host, 'an address that is idle', qr/^all-nat /, sub {
+		table_values(nat => { public => '10.0.2.100', ports => [2000, 50000] }) });
+	ends_soon($host, 'options');
 
 	# Started again, it begins at once, and with what the kernel has counted.
+	insert('gateway', 1000, 5);
 	$host = start_collectd(plugin => "ReportByCpu true\nTable true\n");
 	comes_to_be($host, 'started again', qr/./, sub {
 		(kernel_values(by_cpu => 1), table_values()) });
@@ -645,7 +655,7 @@ sub check_flood {
 	my (undef, $lost) = check_sum($host, 6 * $flows, 'a flood: begins and ends');
 	is($lost, 0, 'a flood: nothing is lost');
 	is(sum_of($host, 'all-size connections'), 3 * $flows, 'a flood: sizes');
-	cmp_ok($host->stop, '<', 1, 'a flood: it ends within a second');
+	ends_soon($host, 'a flood');
 }
 
 sub insert {
@@ -673,6 +683,15 @@ sub comes_to {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	eval { wait_until($name, sub { $got = $is->(); $got eq $expected }) };
 	is($got, $expected, $name);
+}
+
+# What is told of events: "blue-events errors lost=0, ...".
+sub events_of {
+	my ($host, $netns) = @_;
+	my %page = $host->page;
+
+	return join ', ', map { "$_=$page{$_}" } grep {
+		/^\Q$netns\E-(?:new|ended|duration|size|events) / } sort keys %page;
 }
 
 sub check_netns {
@@ -712,6 +731,8 @@ END
 	insert('one', 1100, 4);
 	comes_to('events of one', '4 0', sub { join ' ', map {
 		sum_of($host, "$_-new connections") } 'one', 'two' });
+	insert('two', 2100, 4);
+	comes_to('events of two', '4', sub { sum_of($host, 'two-new connections') });
 	is_deeply([$host->said], [], 'namespaces: nothing to complain about');
 
 	# It goes, and another comes by its name.
@@ -722,21 +743,29 @@ END
 	is(scalar(grep { /\(namespace two\).*$gone/ } @said), scalar @said,
 		'vanished: it is said') or diag(join "\n", @said);
 	cmp_ok(scalar @said, '<=', 3, 'vanished: once by each reader');
+	comes_to('vanished: nobody listens', 'two-events objects listening=0',
+		sub { events_of($host, 'two') });
 	must('ip', 'netns', 'add', 'two');
 	insert('two', 3000, 2);
 	comes_to('one that returned', 'one=7 two=2', sub { seen_in($host) });
 	comes_to('returned: a new subscription', '2', sub {
 		sum_of($host, 'two-events operations') });
+	%page = $host->page;
+	is($page{'two-events objects listening'}, 1, 'returned: somebody listens');
+	cmp_ok(sum_of($host, 'two-new connections'), '>=', 4,
+		'returned: events go on where they were');
 	insert('two', 3100, 6);
-	comes_to('returned: its events', '6',
-		sub { sum_of($host, 'two-new connections') });
+	# Of the two flows that there were already, it may have heard.
+	comes_to('returned: its events', 'all', sub {
+		my $heard = sum_of($host, 'two-new connections') - 4;
+		return $heard == 6 || $heard == 8 ? 'all' : $heard });
 	comes_to('returned: its peak', '8', sub {
 		my %page = $host->page;
 		return $page{'two-peak conntrack used'} // '?';
 	});
 	ok((grep { /\(namespace two\): it works again/ } $host->said),
 		'returned: it is said');
-	cmp_ok($host->stop, '<', 1, 'namespaces: it ends within a second');
+	ends_soon($host, 'namespaces');
 
 	$host = start_collectd(plugin => "Netns all\nTable true\nEvents true\n");
 	my $all = 'all=0 client=0 gateway=0 one=7 server=0 two=8';
@@ -756,9 +785,70 @@ END
 	run('conntrack', '-F');
 }
 
+# Another namespace takes a name while somebody stays in the one that had it.
+sub check_replaced {
+	must('ip', 'netns', 'add', 'one');
+	insert('one', 1000, 50);
+	my $stays = start({}, qw(ip netns exec one sleep 600));
+	my $host = start_collectd(plugin => "Netns one\nEvents true\n");
+	my $is = sub {
+		my %page = $host->page;
+		return join ' ', map { $_ // '?' } @page{map { "one$_" } ' conntrack used',
+			'-peak conntrack used', ' operations insert',
+			'-events objects listening'};
+	};
+
+	comes_to('a namespace', '50 50 50 1', $is);
+	must('ip', 'netns', 'delete', 'one');
+	must('ip', 'netns', 'add', 'one');
+	insert('one', 2000, 1);
+	comes_to('another by its name', '1 1 1 1', $is);
+	comes_to('another: a new subscription', '2',
+		sub { sum_of($host, 'one-events operations') });
+	insert('one', 2100, 3);
+	comes_to('another: its events', '3', sub { sum_of($host, 'one-new connections') });
+	comes_to('another: its peak', '4 4 4 1', $is);
+	$host = undef;
+	interrupt($stays);
+	must('ip', 'netns', 'delete', 'one');
+}
+
+# More namespaces than are watched; where none is, none has to be made.
+sub check_too_many {
+	my $none = join '', map { "Netns \"no/such/place$_\"\n" } 1 .. 252;
+	my $host = start_collectd(plugin => "${none}Netns all\nTable true\nEvents true\n");
+	my $said = sub { grep { !/no such namespace/ } $host->said };
+	my $readings = sub { scalar(my @rows = $host->csv('all conntrack used')) };
+	my $pass = sub {
+		my $before = $readings->();
+		wait_until('readings', sub { $readings->() > $before + 2 });
+	};
+
+	comes_to('as many as there may be', 'all=0 client=0 gateway=0 server=0',
+		sub { seen_in($host) });
+	is_deeply([$said->()], [], 'as many: nothing to complain about');
+	for my $names (['one'], ['one', 'two']) {
+		must('ip', 'netns', 'add', $_) for @$names;
+		wait_until('a line', sub { $said->() });
+		$pass->();
+		like(join("\n", $said->()), qr/\A\[warning\]\ conntap\ plugin:\ namespaces
+			\ that\ are\ not\ watched:\ [12]\ \(at\ most\ 256\ are[^\n]*\z/x,
+			"@$names too many: one line");
+		must('ip', 'netns', 'delete', $_) for @$names;
+		wait_until('the end of it', sub { $said->() > 1 });
+		$pass->();
+		my @lines = $said->();
+		is_deeply([@lines[1 .. $#lines]],
+			['[info] conntap plugin: all namespaces are watched again'],
+			"@$names too many: and its end");
+		open my $log, '>', "$host->{dir}/log" or die "$host->{dir}/log: $!\n";
+	}
+}
+
 my $warning = '[warning] conntap plugin:';
 my $needs = 'Operation not permitted: collectd needs CAP_NET_ADMIN ' .
 	'(CapabilityBoundingSet= in its unit; see collectd-conntap(5))';
+my $needs_there = $needs =~ s/needs/needs CAP_SYS_ADMIN, to enter it, and/r;
 
 # /proc tells everybody something.
 sub check_rights {
@@ -775,8 +865,9 @@ sub check_rights {
 			my $host = start_collectd(before => \@as,
 				plugin => "Table true\nEvents true\n");
 			comes_to_be($host, "$who: what /proc has",
-				qr/^(?!.*self)(?!$of_events)/,
-				sub { kernel_values(no_rights => 1) });
+				qr/^(?!.*self)/,
+				sub { kernel_values(no_rights => 1),
+					'all-events objects listening' => 0 });
 			# It is tried again and again, and said once.
 			wait_until('some tries', sub {
 				sum_of($host, 'all-self errors') >= 3 });
@@ -786,7 +877,7 @@ sub check_rights {
 				"$who: what is missing, once");
 			is_deeply([grep { /_connections |^self (?!errors)/ }
 				$host->csv_keys], [], "$who: no counts of flows");
-			cmp_ok($host->stop, '<', 1, "$who: it ends within a second");
+			ends_soon($host, $who);
 		}
 	}
 	run('conntrack', '-F');
@@ -802,6 +893,17 @@ sub datagram {
 		$from, $to);
 }
 
+# What the kernel has counted of losses, by conntrack(8).
+sub losses {
+	my %sums;
+
+	for my $pair (must('conntrack', '-S') =~ /\w+=\d+/g) {
+		my ($name, $count) = split /=/, $pair;
+		$sums{$name} += $count;
+	}
+	return @sums{qw(drop early_drop insert_failed)};
+}
+
 # One port serves one flow to each remote: the second is lost.
 sub check_notify {
 	my $host = start_collectd(plugin => '');
@@ -812,17 +914,22 @@ sub check_notify {
 		'priority srcnat - 10; }; add rule inet quiet source udp dport 7777 ' .
 		'snat ip to 10.0.2.100:20000');
 	wait_until('a reading', sub { $host->csv('all errors drop') });
-	my $before = $losses->();
+	my ($before, @counted) = ($losses->(), losses());
 	datagram(4001, 7777);
 	wait_until('a flow', sub { table_size() == 1 });
 	datagram(4002, 7777);
 	wait_until('a loss', sub { $losses->() > $before });
 	my ($bad, $good) = @{wait_until('notifications', sub {
 		my @lines = $notified->(); @lines > 1 && \@lines })};
-	like($bad, qr/severity = WARNING, .*plugin = conntap, plugin_instance = all, /,
-		'a loss: a warning');
-	like($bad, qr/table lost [12] since/, 'a loss: how many');
-	like($good, qr/severity = OKAY, .*has lost nothing since/, 'no more: okay');
+	my $about = 'host = gateway, plugin = conntap, plugin_instance = all, ' .
+		'message = The connection tracking table';
+	my ($dropped, $evicted, $failed) = map { $_ - shift @counted } losses();
+	is($dropped, 1, 'a loss: one');
+	is($bad =~ s/.*(?=severity)//r, "severity = WARNING, $about lost something since the " .
+		"last reading: $dropped packets dropped, $evicted flows evicted, " .
+		"$failed flows not inserted", 'a loss: a warning, in numbers');
+	is($good =~ s/.*(?=severity)//r, "severity = OKAY, $about has lost nothing since the " .
+		'last reading', 'no more: okay');
 	is(scalar $notified->(), 2, 'and no others');
 	$host = undef;
 
@@ -848,6 +955,16 @@ sub check_rights_elsewhere {
 		my %page = $host->page;
 		return join ' ', map { $_ // '?' } @page{'one conntrack used',
 			'one operations insert'} });
+	$host = undef;
+
+	# What is missing may be the right to go there.
+	$host = start_collectd(before => [qw(setpriv --bounding-set=-sys_admin
+		--inh-caps=-sys_admin)], plugin => "Netns one\nTable true\nEvents true\n");
+	my @missing = map { "[warning] conntap plugin (namespace one): cannot $_: " .
+		$needs_there } 'listen to events', "read the kernel's numbers",
+		'read the table';
+	comes_to('without the right to enter', join("\n", @missing), sub {
+		join "\n", sort $host->said });
 	$host = undef;
 	must('ip', 'netns', 'delete', 'one');
 }
@@ -954,6 +1071,17 @@ sub check_bad_options {
 	comes_to_be($host, 'no options at all', qr/./, sub { kernel_values() });
 }
 
+# Test: the daemon ends, which a busy machine may make a little later than in a second;
+# but not each time, which is tested at the end.
+sub ends_soon {
+	my ($host, $name) = @_;
+	my $took = $host->stop;
+
+	push @ends, $took;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return cmp_ok($took, '<', 5, "$name: it ends soon");
+}
+
 # The daemon ends in the middle of a pass.
 sub check_stop {
 	my $flows = 200_000;
@@ -969,13 +1097,12 @@ sub check_stop {
 		wait_until('values', sub { $host->csv('all-self objects flows') });
 		cmp_ok(($host->csv('all-self objects flows'))[-1][1], '==', $flows,
 			"$flows flows: counted");
-		cmp_ok($host->stop, '<', 1, "$flows flows: it ends within a second");
+		ends_soon($host, "$flows flows");
 		is($host->{status}, 0, "$flows flows: it ends well");
 		for my $try (1 .. 3) {
 			$host = start_collectd(
 				plugin => "Table true\nTableInterval 0.1\nNat auto\n");
-			cmp_ok($host->stop, '<', 1,
-				"ended in its first pass, try $try");
+			ends_soon($host, "ended in its first pass, try $try");
 		}
 		run('conntrack', '-F');
 	}
@@ -997,6 +1124,68 @@ sub check_stop_slow {
 	}
 }
 
+# How many values of the table the daemon has now.
+sub listed {
+	my ($host) = @_;
+	my $list = must('collectdctl', '-s', "$host->{dir}/socket", 'listval');
+
+	return scalar(() = $list =~ m{/conntap-all[^/]*/(?:current|tcp)_connections-}g);
+}
+
+# Where a pass takes several intervals, values are there all the same until the next one
+# ends.  How often the table was looked for, how often it was not whole, and how long a
+# pass took at least and at most; none if the machine was held up.
+sub watch_slow_passes {
+	my ($passes) = @_;
+	my $host = start_collectd(before => faulty('recvfrom:delay_exit=50000'),
+		config => <<'END');
+<LoadPlugin conntap>
+	Interval 600
+</LoadPlugin>
+<Plugin conntap>
+	Table true
+	TableInterval 1
+</Plugin>
+END
+	my $rows = sub { $host->csv('all-self duration pass') };
+	my ($looks, $gaps, @rows) = (0, 0);
+
+	wait_until('a pass', $rows);
+	my $all = wait_until('its values', sub { $rows->() && listed($host) > 40 &&
+		listed($host) });
+	my $seen = () = $rows->();
+	wait_until('passes', sub {
+		$looks++;
+		$gaps++ if listed($host) != $all;
+		return $rows->() >= $seen + $passes;
+	});
+	is_deeply([grep { !/a pass takes/ } $host->said], [],
+		'slow passes: nothing else to complain about');
+	@rows = $rows->();
+	my @took = sort { $a <=> $b } map { $_->[1] } @rows;
+	my @apart = map { $rows[$_][0] - $rows[$_ - 1][0] } 1 .. $#rows;
+	return if grep { $_ > 1.5 * $took[0] + 1 } @apart;
+	return ($looks, $gaps, @took[0, -1]);
+}
+
+sub check_slow {
+	SKIP: {
+		my ($status) = run(qw(strace -f -qq -o /dev/null true));
+		skip('strace does not work here: no slow passes', 1) if $status;
+		flood('-n', 5000);
+		my ($looks, $gaps, $least, $most);
+		for my $try (1 .. 3) {
+			($looks, $gaps, $least, $most) = watch_slow_passes(4);
+			last if defined $looks;
+		}
+		run('conntrack', '-F');
+		skip('this machine is held up too much', 1) unless defined $looks;
+		cmp_ok($least, '>', 2, "slow passes: $least to $most s, at an interval of 1 s");
+		cmp_ok($looks, '>', 10, "slow passes: $looks looks");
+		is($gaps, 0, 'slow passes: the table is there at every look');
+	}
+}
+
 # collectd -T: everything is read once.
 sub check_once {
 	insert('gateway', 1000, 5);
@@ -1012,5 +1201,8 @@ sub check_once {
 }
 
 main->can("check_$_")->() for @ARGV ? @ARGV : qw(once everything peak options lost flood
-	netns notify rights rights_elsewhere bad_options faults stop stop_slow);
+	netns replaced too_many notify rights rights_elsewhere bad_options faults slow stop
+	stop_slow);
+cmp_ok((sort { $a <=> $b } @ends)[@ends / 2], '<', 1, 'mostly it ends within a second')
+	if @ends;
 done_testing();
