@@ -4,9 +4,12 @@
 #include <net-snmp/net-snmp-includes.h>
 
 #include <net-snmp/agent/net-snmp-agent-includes.h>
+#include <stdlib.h>
 
 #include "regions.h"
 #include "space.h"
+
+#define CHANGE "conntap setting"
 
 enum {
 	USAGE_HIGH = 1,
@@ -84,6 +87,23 @@ check(const struct agx_space *space, const struct setting *setting,
 	return SNMP_ERR_NOERROR;
 }
 
+static long
+number_of(const struct agx_controls *controls, const struct setting *setting)
+{
+	if (setting == general_settings)
+		return controls->snapshot_age;
+	switch (setting->column) {
+	case USAGE_HIGH:
+		return controls->usage_high;
+	case USAGE_LOW:
+		return controls->usage_low;
+	case INTERVAL:
+		return controls->interval;
+	default:
+		return controls->notifications ? 1 : 2;
+	}
+}
+
 static void
 apply(struct agx_controls *controls, const struct setting *setting, long number)
 {
@@ -106,49 +126,111 @@ apply(struct agx_controls *controls, const struct setting *setting, long number)
 	}
 }
 
+/* What one variable of a request changes; it goes with the request through the modes.
+ */
+struct change {
+	const struct setting *setting;
+	long before;
+	bool done;
+};
+
+static struct change *
+change_of(netsnmp_request_info *request)
+{
+	return netsnmp_request_get_list_data(request, CHANGE);
+}
+
+static int
+begin(const struct agx_space *space, const struct setting *settings,
+      netsnmp_request_info *request)
+{
+	const struct setting *setting = find(settings, request);
+	int error = check(space, setting, request->requestvb);
+	struct change *change;
+
+	if (error)
+		return error;
+	change = calloc(1, sizeof(*change));
+	if (!change)
+		return SNMP_ERR_RESOURCEUNAVAILABLE;
+	change->setting = setting;
+	netsnmp_request_add_list_data(request,
+				      netsnmp_create_data_list(CHANGE, change, free));
+	return SNMP_ERR_NOERROR;
+}
+
 /* The controls as all of the request's variables together make them. */
 static struct agx_controls
-after(const struct agx_space *space, const struct setting *settings,
-      const netsnmp_request_info *requests)
+after(const struct agx_space *space, netsnmp_request_info *requests)
 {
 	struct agx_controls controls = space->controls;
 
 	for (; requests; requests = requests->next)
-		apply(&controls, find(settings, requests),
+		apply(&controls, change_of(requests)->setting,
 		      *requests->requestvb->val.integer);
 	return controls;
+}
+
+static void
+act(struct agx_space *space, netsnmp_request_info *requests)
+{
+	const struct agx_controls before = space->controls;
+
+	space->controls = after(space, requests);
+	agx_order_set_age(space->order, space->controls.snapshot_age);
+	/* What is there twice goes back to what was before both, too. */
+	for (; requests; requests = requests->next) {
+		struct change *change = change_of(requests);
+
+		change->before = number_of(&before, change->setting);
+		change->done = true;
+	}
+}
+
+/* Only what this registration's variables have changed: others undo theirs. */
+static void
+undo(struct agx_space *space, netsnmp_request_info *requests)
+{
+	for (; requests; requests = requests->next) {
+		const struct change *change = change_of(requests);
+
+		if (change->done)
+			apply(&space->controls, change->setting, change->before);
+	}
+	agx_order_set_age(space->order, space->controls.snapshot_age);
+}
+
+static bool
+is_consistent(const struct agx_controls *controls)
+{
+	return controls->usage_high < 0 || controls->usage_low <= controls->usage_high;
 }
 
 static void
 set(struct agx_space *space, int mode, netsnmp_request_info *requests,
     const struct setting *settings)
 {
-	static struct agx_controls before;
 	struct agx_controls controls;
 
 	switch (mode) {
 	case MODE_SET_RESERVE1:
 		for (netsnmp_request_info *at = requests; at; at = at->next) {
-			int error = check(space, find(settings, at), at->requestvb);
+			int error = begin(space, settings, at);
 
 			if (error)
 				netsnmp_request_set_error(at, error);
 		}
 		break;
 	case MODE_SET_RESERVE2:
-		controls = after(space, settings, requests);
-		if (controls.usage_high >= 0 &&
-		    controls.usage_low > controls.usage_high)
+		controls = after(space, requests);
+		if (!is_consistent(&controls))
 			netsnmp_request_set_error(requests, SNMP_ERR_INCONSISTENTVALUE);
 		break;
 	case MODE_SET_ACTION:
-		before = space->controls;
-		space->controls = after(space, settings, requests);
-		agx_order_set_age(space->order, space->controls.snapshot_age);
+		act(space, requests);
 		break;
 	case MODE_SET_UNDO:
-		space->controls = before;
-		agx_order_set_age(space->order, space->controls.snapshot_age);
+		undo(space, requests);
 		break;
 	default:
 		break;

@@ -69,7 +69,6 @@ const struct agx_region agx_protos = {
 	.place_length = 4,
 	.first_column = PROTO_NAME,
 	.last_column = PROTO_REPLY_BYTES,
-	.prepare = agx_space_renew,
 	.row_after = proto_after,
 	.value = proto_value,
 };
@@ -131,7 +130,6 @@ const struct agx_region agx_tcp_states = {
 	.place_length = 4,
 	.first_column = ENTRIES,
 	.last_column = ENTRIES,
-	.prepare = agx_space_renew,
 	.row_after = tcp_after,
 	.value = tcp_value,
 };
@@ -142,7 +140,6 @@ const struct agx_region agx_sctp_states = {
 	.place_length = 4,
 	.first_column = ENTRIES,
 	.last_column = ENTRIES,
-	.prepare = agx_space_renew,
 	.row_after = sctp_after,
 	.value = sctp_value,
 };
@@ -150,7 +147,7 @@ const struct agx_region agx_sctp_states = {
 /* Zones; a row is a zone. */
 
 static const struct agx_zone *
-first_zone(const struct agx_space *space, int64_t from)
+first_zone(struct agx_space *space, int64_t from)
 {
 	const struct agx_snapshot *snapshot = agx_space_snapshot(space);
 
@@ -184,7 +181,6 @@ const struct agx_region agx_zones = {
 	.place_length = 4,
 	.first_column = ENTRIES,
 	.last_column = ENTRIES,
-	.prepare = agx_space_renew,
 	.row_after = zone_after,
 	.value = zone_value,
 };

@@ -151,7 +151,6 @@ const struct agx_region agx_expects = {
 	.place_length = 4,
 	.first_column = MASK_SRC,
 	.last_column = ID,
-	.prepare = agx_space_renew,
 	.get = expect_get,
 	.next = expect_next,
 };

@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <net-snmp/agent/net-snmp-agent-includes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
 
 #include "common/change.h"
@@ -58,8 +60,9 @@ check_value(unsigned int column, const netsnmp_variable_list *variable)
 		return SNMP_ERR_WRONGLENGTH;
 	if (column == AGX_FLOW_ACTION && *variable->val.integer != AGX_DELETE)
 		return SNMP_ERR_WRONGVALUE;
+	/* 0 would be a deletion, and that has rules of its own. */
 	if (column == AGX_FLOW_TIMEOUT &&
-	    (unsigned long)*variable->val.integer > INT_MAX)
+	    (*variable->val.integer < 1 || *variable->val.integer > INT_MAX))
 		return SNMP_ERR_WRONGVALUE;
 	return SNMP_ERR_NOERROR;
 }
@@ -213,6 +216,43 @@ update(struct agx_space *space, const struct change *change, uint32_t number)
 	return ask_for(space, CT_UPDATE, &flow);
 }
 
+static uint32_t
+old_number(const struct change *change)
+{
+	return change->column == AGX_FLOW_MARK ? change->flow.mark
+					       : change->flow.timeout;
+}
+
+static void
+put_number(const struct change *change, uint32_t number, char text[16])
+{
+	snprintf(text, 16, change->column == AGX_FLOW_MARK ? "%#x" : "%u s", number);
+}
+
+/* As a deletion is; the flow is described as it was before. */
+static void
+log_number(const struct agx_space *space, const struct change *change, bool back,
+	   int error)
+{
+	const char *what = change->column == AGX_FLOW_MARK ? "mark" : "timeout";
+	char line[CT_TEXT_MIN], label[300], from[16], to[16];
+
+	describe(&change->flow, line);
+	agx_space_label(space, label);
+	put_number(change, old_number(change), from);
+	put_number(change, back ? old_number(change) : change->number, to);
+	if (error)
+		agx_log(LOG_WARNING, "%scannot set the %s of %s%s to %s: %s", label,
+			what, line, back ? " back" : "", to,
+			error == -ENOENT ? "it has ended" : strerror(-error));
+	else if (back)
+		agx_log(LOG_NOTICE, "%sset the %s of %s back to %s", label, what, line,
+			to);
+	else
+		agx_log(LOG_NOTICE, "%sset the %s of %s from %s to %s", label, what,
+			line, from, to);
+}
+
 /* Is it the flow that RESERVE2 found, or another that has its tuple by now? */
 static bool
 is_the_same(struct agx_space *space, const struct change *change)
@@ -225,41 +265,39 @@ is_the_same(struct agx_space *space, const struct change *change)
 }
 
 static int
+set_number(struct agx_space *space, struct change *change)
+{
+	int error = is_the_same(space, change) ? update(space, change, change->number)
+					       : -ENOENT;
+
+	change->done = error == 0;
+	log_number(space, change, false, error);
+	return error;
+}
+
+static int
 act(struct agx_space *space, struct change *change)
 {
-	int error;
+	int error = change->column == AGX_FLOW_ACTION ? delete (space, change)
+						      : set_number(space, change);
 
-	if (change->column == AGX_FLOW_ACTION) {
-		error = delete (space, change);
-	} else {
-		error = is_the_same(space, change)
-				? update(space, change, change->number)
-				: -ENOENT;
-		change->done = error == 0;
-	}
 	agx_space_touch(space, &change->key);
 	return error ? SNMP_ERR_COMMITFAILED : SNMP_ERR_NOERROR;
 }
 
 /* UNDO: what has been deleted is. */
 
-static uint32_t
-old_number(const struct change *change)
-{
-	return change->column == AGX_FLOW_MARK ? change->flow.mark
-					       : change->flow.timeout;
-}
-
 static int
 undo(struct agx_space *space, struct change *change)
 {
-	int error = 0;
+	int error;
 
 	if (!change->done)
 		return SNMP_ERR_NOERROR;
 	if (change->column == AGX_FLOW_ACTION)
 		return SNMP_ERR_UNDOFAILED;
 	error = update(space, change, old_number(change));
+	log_number(space, change, true, error);
 	agx_space_touch(space, &change->key);
 	return error ? SNMP_ERR_UNDOFAILED : SNMP_ERR_NOERROR;
 }

@@ -180,7 +180,6 @@ const struct agx_region agx_flows = {
 	.place_length = 4,
 	.first_column = AGX_FLOW_STATUS,
 	.last_column = AGX_FLOW_ACTION,
-	.prepare = agx_space_renew,
 	.get = flow_get,
 	.next = flow_next,
 	.set = agx_flows_set,

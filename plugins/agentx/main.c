@@ -4,6 +4,7 @@
  * answers; it alone uses Net-SNMP.  A second makes snapshots, a third listens.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@
  * long a signal may have to wait meanwhile. */
 #define FIRST_MS 10000
 #define SIGNAL_MS 100
+/* So long the end may take. */
+#define END_SECONDS 2
 
 struct agent {
 	struct agx_options options;
@@ -39,6 +42,7 @@ struct agent {
 
 static int stop_fd;
 static volatile sig_atomic_t stopped;
+static const char *pid_path; /* what is to be removed at the end; NULL: nothing */
 
 static void
 stop(int number)
@@ -47,9 +51,28 @@ stop(int number)
 	int error = errno;
 
 	(void)number;
+	if (!stopped)
+		alarm(END_SECONDS);
 	stopped = 1;
 	(void)!write(stop_fd, &one, sizeof(one));
 	errno = error;
+}
+
+static void
+remove_pid_file(void)
+{
+	/* Where that is still allowed. */
+	if (pid_path)
+		unlink(pid_path);
+}
+
+/* Nobody hears our goodbye: snmpd hangs, and Net-SNMP waits for it. */
+static void
+give_up(int number)
+{
+	(void)number;
+	remove_pid_file();
+	_exit(EXIT_SUCCESS);
 }
 
 static int
@@ -62,6 +85,8 @@ catch_signals(void)
 		return -1;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	action.sa_handler = give_up;
+	sigaction(SIGALRM, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
@@ -73,11 +98,10 @@ look_around(struct agent *agent)
 {
 	const struct agx_options *options = &agent->options;
 
-	if (!agx_master_is_there())
-		return;
 	for (size_t i = 0; i < agent->count; i++)
-		agx_notify(agent->spaces[i], &agent->told[i], options->base,
-			   options->base_length);
+		if (agx_master_has(agent->spaces[i]))
+			agx_notify(agent->spaces[i], &agent->told[i], options->base,
+				   options->base_length);
 }
 
 static void
@@ -99,7 +123,7 @@ run(struct agent *agent)
 /* The parts. */
 
 static int
-add_space(struct agent *agent, const char *netns)
+add_space(struct agent *agent, const struct agx_netns *netns)
 {
 	struct agx_space *space =
 		agx_space_new(&agent->options, netns, agent->builder, agent->listener);
@@ -122,7 +146,7 @@ start(struct agent *agent)
 		return -ENOMEM;
 	error = add_space(agent, NULL);
 	for (size_t i = 0; !error && i < options->netns_count; i++)
-		error = add_space(agent, options->netns[i]);
+		error = add_space(agent, &options->netns[i]);
 	return error;
 }
 
@@ -137,7 +161,7 @@ wait_for_snapshots(struct agent *agent)
 		       !agx_order_wait(agent->spaces[i]->order, SIGNAL_MS))
 			;
 		agx_space_look(agent->spaces[i]);
-		agx_space_renew(agent->spaces[i]);
+		agx_space_snapshot(agent->spaces[i]);
 	}
 }
 
@@ -184,6 +208,7 @@ write_pid_file(const struct agx_options *options, FILE *file)
 {
 	if (!file)
 		return 0;
+	pid_path = options->pid_file;
 	fprintf(file, "%ld\n", (long)getpid());
 	if (fclose(file) == 0)
 		return 0;
@@ -239,21 +264,34 @@ work(struct agent *agent)
 	return true;
 }
 
+/* A file that we open is not to become stdout or stderr, where these were closed. */
+static void
+occupy_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct agent agent;
-	int status = agx_options_read(&agent.options, argc, argv);
+	int status;
 	bool good;
 
+	occupy_standard_streams();
+	status = agx_options_read(&agent.options, argc, argv);
 	if (status >= 0)
 		return status;
 	if (prepare(&agent.options) < 0)
 		return EXIT_FAILURE;
 	good = work(&agent);
 	end(&agent);
-	/* Where that is still allowed. */
-	if (agent.options.pid_file)
-		unlink(agent.options.pid_file);
+	remove_pid_file();
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

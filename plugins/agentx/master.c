@@ -13,9 +13,12 @@
 
 #include "log.h"
 #include "master.h"
+#include "refused.h"
 #include "regions.h"
 
 #define NAME "conntap-agentx"
+/* How Net-SNMP logs that: 263 is AgentX's duplicateRegistration. */
+#define DUPLICATE "registering pdu failed: 263"
 
 /* What is registered as one; flows and expectations by themselves, as snmpd then passes
  * them by where a view hides them. */
@@ -31,7 +34,8 @@ static const struct agx_region *const groups[][8] = {
 /* For callbacks of Net-SNMP's, which in the end frees what it is given for them. */
 static const struct agx_options *options;
 static bool connected;
-static bool was_told; /* that there is no master agent */
+static bool was_told;       /* that there is no master agent */
+static bool was_told_other; /* that there is another subagent */
 
 /*
  * Its own lines about the connection are said here, once and with what helps; and that
@@ -55,7 +59,9 @@ take_log(int major, int minor, void *line, void *unused)
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strstr(message->msg, known[i]))
 			return 0;
-	if (length > 0)
+	if (strstr(message->msg, DUPLICATE))
+		agx_refused_note();
+	else if (length > 0)
 		agx_log(message->priority, "%.*s", (int)length, message->msg);
 	return 0;
 }
@@ -93,14 +99,44 @@ is_gone(int major, int minor, void *session, void *unused)
 	(void)session;
 	(void)unused;
 	connected = false;
+	was_told_other = false;
+	agx_refused_forget();
 	say_no_master("lost");
 	return 0;
 }
 
 bool
-agx_master_is_there(void)
+agx_master_has(const struct agx_space *space)
 {
-	return connected;
+	return connected && !agx_refused_in(space->context);
+}
+
+/*
+ * Where another subagent answers for some of our objects, as a second one of us does,
+ * we are there when it ends.
+ */
+static void
+look_for_other(void)
+{
+	static uint64_t looked;
+	uint64_t now = agx_milliseconds();
+
+	if (agx_refused_any() && !was_told_other) {
+		was_told_other = true;
+		looked = now;
+		agx_log(LOG_WARNING,
+			"another subagent answers for these objects (is " NAME
+			" running twice?): asking for them every %u s",
+			options->ping_interval);
+	}
+	if (!was_told_other || now < looked + options->ping_interval * 1000ULL)
+		return;
+	looked = now;
+	agx_refused_retry();
+	if (!connected || agx_refused_any())
+		return;
+	was_told_other = false;
+	agx_log(LOG_INFO, "the other subagent has ended: answering for all objects");
 }
 
 static void
@@ -114,6 +150,7 @@ set_callbacks(void)
 			       is_there, NULL);
 	snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP,
 			       is_gone, NULL);
+	agx_refused_watch();
 }
 
 /* It needs no MIB, no configuration of its own, keeps nothing, and has no alarm(2). */
@@ -162,7 +199,7 @@ agx_master_register(struct agx_space *space)
 {
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
 		if (is_shown(groups[i][0]) &&
-		    !agx_regions_register(groups[i], space, agx_space_context(space),
+		    !agx_regions_register(groups[i], space, space->context,
 					  options->base, options->base_length))
 			return false;
 	return true;
@@ -202,6 +239,7 @@ agx_master_serve(int stop_fd)
 	netsnmp_large_fd_set_cleanup(&fds);
 	run_alarms();
 	netsnmp_check_outstanding_agent_requests();
+	look_for_other();
 }
 
 void

@@ -19,7 +19,9 @@ bool agx_master_register(struct agx_space *space);
 
 /* Looks for the master agent; who is not there is looked for again from serve() on. */
 void agx_master_connect(void);
-bool agx_master_is_there(void);
+
+/* Is it there, and is it us who answers for this namespace? */
+bool agx_master_has(const struct agx_space *space);
 
 /* Answers, for half a second, or until there is something to read from `stop_fd`. */
 void agx_master_serve(int stop_fd);

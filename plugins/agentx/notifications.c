@@ -98,8 +98,8 @@ send_one(struct agx_space *space, struct root root, enum notification which)
 				  ASN_OBJECT_ID, name, length * sizeof(*name));
 	for (const struct object *at = objects[which]; at->column; at++)
 		add_object(&variables, space, root, at);
-	if (space->netns)
-		send_trap_vars_with_context(-1, -1, variables, space->netns);
+	if (*space->context)
+		send_trap_vars_with_context(-1, -1, variables, space->context);
 	else
 		send_v2trap(variables);
 	snmp_free_varbind(variables);

@@ -9,199 +9,78 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/parse.h"
+#include "option.h"
+#include "paths.h"
 
 #define DEFAULT_CONFIG "/etc/conntap/agentx.conf"
 #define DEFAULT_SOCKET "/var/agentx/master"
+#define DEFAULT_LOW 80 /* percent */
+#define UNSET (-2)     /* a threshold that nobody has given */
 #define LINE_SIZE 1024
 
 enum { GO_ON = -1, DONE = 0, WRONG = 2 };
 
-struct option;
-typedef int (*set_fn)(struct agx_options *options, const struct option *option,
-		      const char *value, struct ct_why *why);
-
-struct option {
-	const char *name;
-	const char *value; /* what it is called in --help; NULL: there is none */
-	set_fn set;
-	size_t field; /* in struct agx_options */
-	uint64_t low;
-	uint64_t high;
-	const char *help;
-};
-
-static void *
-field(struct agx_options *options, const struct option *option)
-{
-	return (char *)options + option->field;
-}
-
-static int
-set_flag(struct agx_options *options, const struct option *option, const char *value,
-	 struct ct_why *why)
-{
-	(void)value;
-	(void)why;
-	*(bool *)field(options, option) = true;
-	return 0;
-}
-
-static int
-set_word(struct agx_options *options, const struct option *option, const char *value,
-	 struct ct_why *why)
-{
-	if (!*value)
-		return ct_parse_failed(why, "is empty (a %s)", option->value);
-	*(const char **)field(options, option) = value;
-	return 0;
-}
-
-static int
-set_number(struct agx_options *options, const struct option *option, const char *value,
-	   struct ct_why *why)
-{
-	uint64_t number;
-	struct ct_why unused;
-
-	if (ct_parse_number(value, option->high, "number", &number, &unused) < 0 ||
-	    number < option->low)
-		return ct_parse_failed(why, "%.100s is not a number from %llu to %llu",
-				       value, (unsigned long long)option->low,
-				       (unsigned long long)option->high);
-	*(uint32_t *)field(options, option) = (uint32_t)number;
-	return 0;
-}
-
-static int
-set_threshold(struct agx_options *options, const struct option *option,
-	      const char *value, struct ct_why *why)
-{
-	uint64_t number;
-	struct ct_why unused;
-
-	if (strcmp(value, "-1") == 0) {
-		*(int32_t *)field(options, option) = -1;
-		return 0;
-	}
-	if (ct_parse_number(value, 100, "percentage", &number, &unused) < 0)
-		return ct_parse_failed(
-			why, "%.100s is not a percentage (0 to 100, or -1 for none)",
-			value);
-	*(int32_t *)field(options, option) = (int32_t)number;
-	return 0;
-}
-
-static int
-set_netns(struct agx_options *options, const struct option *option, const char *value,
-	  struct ct_why *why)
-{
-	(void)option;
-	if (!*value || strlen(value) > 255)
-		return ct_parse_failed(why,
-				       "%.100s is not the name of a namespace (one to "
-				       "255 letters, see ip netns)",
-				       value);
-	for (size_t i = 0; i < options->netns_count; i++)
-		if (strcmp(options->netns[i], value) == 0)
-			return 0;
-	if (options->netns_count == AGX_NETNS_MAX)
-		return ct_parse_failed(why, "%.100s is one too many (%d at most)",
-				       value, AGX_NETNS_MAX);
-	options->netns[options->netns_count++] = value;
-	return 0;
-}
-
-static int
-set_base(struct agx_options *options, const struct option *option, const char *value,
-	 struct ct_why *why)
-{
-	const char *at = value + (*value == '.');
-	size_t length = 0;
-
-	(void)option;
-	for (;;) {
-		char *end;
-		unsigned long number = strtoul(at, &end, 10);
-
-		if (!isdigit((unsigned char)*at) || number > UINT32_MAX ||
-		    length == AGX_OID_MAX)
-			break;
-		options->base[length++] = number;
-		if (!*end && length >= 2) {
-			options->base_length = length;
-			return 0;
-		}
-		if (*end != '.')
-			break;
-		at = end + 1;
-	}
-	return ct_parse_failed(why,
-			       "%.100s is not an object identifier (numbers with dots "
-			       "between them, like 1.3.6.1.4.1.8072.9999.9999.77)",
-			       value);
-}
-
 #define AT(name) offsetof(struct agx_options, name)
 
 /* clang-format off */
-static const struct option options_table[] = {
-	{ "config", "FILE", set_word, AT(config), 0, 0,
+static const struct agx_option options_table[] = {
+	{ "config", "FILE", agx_set_word, AT(config), 0, 0,
 	  "read options from FILE, one a line, without dashes; those of the\n"
 	  "command line win (default: " DEFAULT_CONFIG ", where there is one)" },
-	{ "agentx-socket", "ADDRESS", set_word, AT(socket), 0, 0,
+	{ "agentx-socket", "ADDRESS", agx_set_word, AT(socket), 0, 0,
 	  "of the master agent: a path, or tcp:HOST:PORT\n"
 	  "(default: " DEFAULT_SOCKET ")" },
-	{ "ping-interval", "SECONDS", set_number, AT(ping_interval), 1, 3600,
+	{ "ping-interval", "SECONDS", agx_set_number, AT(ping_interval), 1, 3600,
 	  "how often to ask whether the master agent is there, and to look\n"
 	  "for one that is not (default: 15)" },
-	{ "netns", "NAME", set_netns, 0, 0, 0,
-	  "show this network namespace too, in the SNMP context NAME; again\n"
-	  "for more" },
-	{ "base-oid", "OID", set_base, 0, 0, 0,
+	{ "netns", "[CONTEXT=]NAME", agx_set_netns, 0, 0, 0,
+	  "show this network namespace too, in the SNMP context NAME, or in\n"
+	  "CONTEXT, as a context has 32 letters at most; again for more" },
+	{ "base-oid", "OID", agx_set_base, 0, 0, 0,
 	  "register there instead of at " CONNTAP_MIB_ROOT },
-	{ "snapshot-age", "SECONDS", set_number, AT(snapshot_age), 1, 86400,
+	{ "snapshot-age", "SECONDS", agx_set_number, AT(snapshot_age), 1, 86400,
 	  "walks see flows that are so old at most, or as old as twenty\n"
 	  "passes over the table take (default: 15)" },
-	{ "snapshot-idle", "SECONDS", set_number, AT(snapshot_idle), 1, 86400,
+	{ "snapshot-idle", "SECONDS", agx_set_number, AT(snapshot_idle), 1, 86400,
 	  "so long after the last question snapshots are renewed; the next\n"
 	  "question then waits for a new one, but not for long (default: 600)" },
-	{ "max-rows", "N", set_number, AT(max_rows), 0, UINT32_MAX,
+	{ "max-rows", "N", agx_set_number, AT(max_rows), 0, UINT32_MAX,
 	  "keep so many flows for walks, and say how many are left out\n"
 	  "(default: 0, all)" },
-	{ "no-flow-table", NULL, set_flag, AT(no_flow_table), 0, 0,
+	{ "no-flow-table", NULL, agx_set_flag, AT(no_flow_table), 0, 0,
 	  "show no single flows and no expectations, only numbers" },
-	{ "events", NULL, set_flag, AT(events), 0, 0,
+	{ "events", NULL, agx_set_flag, AT(events), 0, 0,
 	  "listen to events: rates of new and ended flows.  It costs the\n"
 	  "machine about 2.5 us for each new flow" },
-	{ "allow-delete", NULL, set_flag, AT(allow_delete), 0, 0,
+	{ "allow-delete", NULL, agx_set_flag, AT(allow_delete), 0, 0,
 	  "let a SET of conntapFlowAction delete a flow" },
-	{ "delete-limit", "N", set_number, AT(delete_limit), 1, UINT32_MAX,
+	{ "delete-limit", "N", agx_set_number, AT(delete_limit), 1, UINT32_MAX,
 	  "so many deletions a second, not more (default: 1000)" },
-	{ "allow-write", NULL, set_flag, AT(allow_write), 0, 0,
+	{ "allow-write", NULL, agx_set_flag, AT(allow_write), 0, 0,
 	  "let a SET change marks, timeouts, thresholds and the age of\n"
 	  "snapshots" },
-	{ "usage-high", "PERCENT", set_threshold, AT(usage_high), 0, 0,
+	{ "usage-high", "PERCENT", agx_set_threshold, AT(usage_high), 0, 0,
 	  "notify when the table is so full; -1: never (default: 90)" },
-	{ "usage-low", "PERCENT", set_threshold, AT(usage_low), 0, 0,
-	  "and when it is down at this again (default: 80)" },
-	{ "notification-interval", "SECONDS", set_number, AT(notification_interval),
+	{ "usage-low", "PERCENT", agx_set_threshold, AT(usage_low), 0, 0,
+	  "and when it is down at this again, which is not greater than\n"
+	  "--usage-high (default: 80, or --usage-high if that is less)" },
+	{ "notification-interval", "SECONDS", agx_set_number, AT(notification_interval),
 	  0, 86400, "between two notifications of a kind (default: 60)" },
-	{ "no-notifications", NULL, set_flag, AT(no_notifications), 0, 0,
+	{ "no-notifications", NULL, agx_set_flag, AT(no_notifications), 0, 0,
 	  "send none" },
-	{ "user", "NAME", set_word, AT(user), 0, 0,
+	{ "user", "NAME", agx_set_word, AT(user), 0, 0,
 	  "become this user, keeping CAP_NET_ADMIN (with --netns also\n"
 	  "CAP_SYS_ADMIN, which it takes to enter a namespace)" },
-	{ "foreground", NULL, set_flag, AT(foreground), 0, 0,
+	{ "foreground", NULL, agx_set_flag, AT(foreground), 0, 0,
 	  "stay in the foreground, and log to stderr" },
-	{ "pid-file", "FILE", set_word, AT(pid_file), 0, 0,
+	{ "pid-file", "FILE", agx_set_word, AT(pid_file), 0, 0,
 	  "write the number of the process there" },
 };
 /* clang-format on */
 
 #define OPTIONS (sizeof(options_table) / sizeof(options_table[0]))
 
-static const struct option *
+static const struct agx_option *
 find(const char *name, size_t length)
 {
 	for (size_t i = 0; i < OPTIONS; i++)
@@ -213,7 +92,7 @@ find(const char *name, size_t length)
 
 /* Below the option's name; a line of it may have an end. */
 static void
-print_help(const struct option *option)
+print_help(const struct agx_option *option)
 {
 	printf("  --%s%s%s\n      ", option->name, option->value ? " " : "",
 	       option->value ? option->value : "");
@@ -253,7 +132,7 @@ wrong(const char *where, const char *name, const char *what)
 
 /* `name` as it was written, for messages. */
 static int
-apply(struct agx_options *options, const struct option *option, const char *where,
+apply(struct agx_options *options, const struct agx_option *option, const char *where,
       const char *name, const char *value)
 {
 	struct ct_why why;
@@ -275,7 +154,7 @@ read_arguments(struct agx_options *options, int argc, char **argv)
 		const char *equals = strchr(word, '=');
 		const char *value = equals ? equals + 1 : NULL;
 		size_t length = equals ? (size_t)(equals - word) : strlen(word);
-		const struct option *option;
+		const struct agx_option *option;
 		char name[64];
 		int status;
 
@@ -302,13 +181,14 @@ read_arguments(struct agx_options *options, int argc, char **argv)
 
 /* A word of a file is to stay, where it is not a number. */
 static int
-apply_line(struct agx_options *options, const struct option *option, const char *where,
-	   const char *name, const char *value)
+apply_line(struct agx_options *options, const struct agx_option *option,
+	   const char *where, const char *name, const char *value)
 {
 	char *copy = *value ? strdup(value) : NULL;
 	int status = apply(options, option, where, name, copy);
 
-	if (status != GO_ON || (option->set != set_word && option->set != set_netns))
+	if (status != GO_ON ||
+	    (option->set != agx_set_word && option->set != agx_set_netns))
 		free(copy);
 	return status;
 }
@@ -317,7 +197,7 @@ apply_line(struct agx_options *options, const struct option *option, const char 
 static int
 read_line(struct agx_options *options, char *line, const char *where)
 {
-	const struct option *option;
+	const struct agx_option *option;
 	char *name, *value, *end;
 
 	line[strcspn(line, "#")] = '\0';
@@ -378,11 +258,42 @@ read_file(struct agx_options *options)
 	return status;
 }
 
+/* Whoever gives the high one alone has a low one that goes with it. */
 static int
-check(const struct agx_options *options)
+check_thresholds(struct agx_options *options)
 {
-	if (options->usage_high >= 0 && options->usage_low > options->usage_high)
-		return wrong("", "--usage-low", "is greater than --usage-high");
+	char what[64];
+
+	if (options->usage_low == UNSET)
+		options->usage_low =
+			options->usage_high >= 0 && options->usage_high < DEFAULT_LOW
+				? options->usage_high
+				: DEFAULT_LOW;
+	if (options->usage_high < 0 || options->usage_low <= options->usage_high)
+		return GO_ON;
+	snprintf(what, sizeof(what), "%d is greater than --usage-high (%d)",
+		 options->usage_low, options->usage_high);
+	return wrong("", "--usage-low", what);
+}
+
+/* In the background, the directory is another one. */
+static int
+check_paths(struct agx_options *options)
+{
+	struct ct_why why;
+
+	if (!options->foreground && agx_path_settle(&options->pid_file, &why) < 0)
+		return wrong("", "--pid-file", why.text);
+	if (agx_address_settle(&options->socket, options->foreground, &why) < 0)
+		return wrong("", "--agentx-socket", why.text);
+	return GO_ON;
+}
+
+static int
+check(struct agx_options *options)
+{
+	if (check_thresholds(options) != GO_ON || check_paths(options) != GO_ON)
+		return WRONG;
 	if (options->no_flow_table && options->allow_delete)
 		return wrong("", "--allow-delete",
 			     "needs the flow table, but there is --no-flow-table");
@@ -401,10 +312,10 @@ set_defaults(struct agx_options *options)
 		.snapshot_idle = 600,
 		.delete_limit = 1000,
 		.usage_high = 90,
-		.usage_low = 80,
+		.usage_low = UNSET,
 		.notification_interval = 60,
 	};
-	set_base(options, NULL, CONNTAP_MIB_ROOT, &why);
+	agx_set_base(options, NULL, CONNTAP_MIB_ROOT, &why);
 }
 
 int

@@ -14,11 +14,19 @@
 
 #define AGX_NETNS_MAX 256
 #define AGX_OID_MAX 32
+/* Of vacmContextName: nobody can ask in a longer one. */
+#define AGX_CONTEXT_MAX 32
+
+/* A namespace that is shown in a context. */
+struct agx_netns {
+	char context[AGX_CONTEXT_MAX + 1];
+	const char *name;
+};
 
 struct agx_options {
 	const char *config;
 	const char *socket;
-	const char *netns[AGX_NETNS_MAX];
+	struct agx_netns netns[AGX_NETNS_MAX];
 	size_t netns_count;
 	agx_id base[AGX_OID_MAX];
 	size_t base_length;
@@ -42,7 +50,8 @@ struct agx_options {
 
 /*
  * Fills in the defaults, what the file says, and what the command line says; the words
- * stay where they are, or are never freed.  Returns -1 to go on, or an exit status: 0
+ * stay where they are, or are never freed.  Paths are such that the agent may go to the
+ * background.  Returns -1 to go on, or an exit status: 0
  * after --help and --version, 2 when something made no sense, which has been said.
  */
 int agx_options_read(struct agx_options *options, int argc, char **argv);

@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "region.h"
+#include "space.h"
 
 _Static_assert(sizeof(oid) == sizeof(agx_id), "one can be read as the other");
 
@@ -217,6 +218,7 @@ handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
 	const struct binding *binding = handler->myvoid;
 	const struct agx_region *first = binding->regions[0];
 
+	agx_space_begin(binding->space);
 	for (size_t i = 0; binding->regions[i]; i++)
 		if (binding->regions[i]->prepare)
 			binding->regions[i]->prepare(binding->space);

@@ -12,13 +12,6 @@ enum { ASSURED_BIT = 2, OFFLOAD_BIT = 14 };
 _Static_assert(CT_ASSURED == 1 << ASSURED_BIT && CT_OFFLOAD == 1 << OFFLOAD_BIT,
 	       "the same bits");
 
-static void
-prepare(struct agx_space *space)
-{
-	agx_space_look(space);
-	agx_space_renew(space);
-}
-
 bool
 agx_usage(const struct agx_space *space, uint32_t *percent)
 {
@@ -68,8 +61,7 @@ kernel_value(const struct agx_space *space, unsigned int column,
 }
 
 static bool
-snapshot_value(const struct agx_space *space, unsigned int column,
-	       struct agx_value *value)
+snapshot_value(struct agx_space *space, unsigned int column, struct agx_value *value)
 {
 	const struct agx_snapshot *snapshot = agx_space_snapshot(space);
 	const struct ct_summary *summary;
@@ -142,7 +134,7 @@ scalar_value(struct agx_space *space, unsigned int column, uint32_t row,
 	case AGX_EVENTS_LOST:
 		return heard_value(&space->heard, column, value);
 	case AGX_NETNS:
-		return agx_string(value, agx_space_context(space));
+		return agx_string(value, space->netns ? space->netns : "");
 	case AGX_KERNEL_RELEASE:
 		return kernel_release(value);
 	case AGX_AGENT_VERSION:
@@ -173,7 +165,7 @@ const struct agx_region agx_general = {
 	.place_length = 2,
 	.first_column = AGX_ENTRIES,
 	.last_column = AGX_EVENTS_LOST,
-	.prepare = prepare,
+	.prepare = agx_space_look,
 	.row_after = agx_scalar_after,
 	.value = scalar_value,
 	.set = agx_general_set,

@@ -13,7 +13,8 @@
 # What start_snmp takes: options, the agent's own; before, a command that is put before
 # the agent's; contexts, names of namespaces; snmpd => 0 or agent => 0 for not yet;
 # base, the agent's OID; trapd => 1 for a receiver of notifications; config, more lines
-# for snmpd.  All that is started ends with the object.
+# for snmpd; instead, a whole configuration without addresses, to be used as it is.  All
+# that is started ends with the object.
 #
 # Communities: "public" reads all but the flow and the expectation table, "full" reads
 # all, "cutter" writes conntapFlowAction only, "secret" writes all; "in-NAME" and
@@ -284,15 +285,12 @@ sub context_lines {
 }
 
 # Views hold whatever the context is.  Ours begins where the agent's OID does.
-sub write_config {
+sub our_config {
 	my ($self, %how) = @_;
 	my $base = $self->{base};
 
-	open my $file, '>', "$self->{dir}/snmpd.conf" or die "snmpd.conf: $!\n";
-	print $file <<"END", map({ context_lines($_) } @{$how{contexts} // []}),
-agentAddress udp:127.0.0.1:$port
+	return <<"END", map({ context_lines($_) } @{$how{contexts} // []}),
 master agentx
-agentXSocket $self->{address}
 agentXPerms 0777 0755
 agentXTimeout 5
 agentXRetries 0
@@ -323,6 +321,15 @@ createUser auditor SHA "the auditor's secret"
 END
 		$how{trapd} ? "trap2sink 127.0.0.1:$trap_port public\n" : (),
 		$how{config} // '';
+}
+
+sub write_config {
+	my ($self, %how) = @_;
+
+	open my $file, '>', "$self->{dir}/snmpd.conf" or die "snmpd.conf: $!\n";
+	print $file "agentAddress udp:127.0.0.1:$port\n",
+		"agentXSocket $self->{address}\n",
+		$how{instead} // $self->our_config(%how);
 	close $file or die "snmpd.conf: $!\n";
 }
 

@@ -277,8 +277,9 @@ sub check_refused {
 		for ['string', '2'], ['integer', 2], ['counter64', 2];
 	set_is($snmp, 'wrongType 1', 'timeout: an integer',
 		[$of->('Timeout'), 'integer', 9]);
-	set_is($snmp, 'wrongValue 1', 'timeout: 2^31',
-		[$of->('Timeout'), 'gauge', 2 ** 31]);
+	# 0 would end it: that is for conntapFlowAction.
+	set_is($snmp, 'wrongValue 1', "timeout: $_", [$of->('Timeout'), 'gauge', $_])
+		for 0, 2 ** 31, 2 ** 32 - 1;
 	for my $column (qw(Status State OrigBytes ReplySrcPort Labels Helper Id Use)) {
 		set_is($snmp, qr/^(?:notWritable|noCreation) 1$/,
 			"$column is not to be set", [$of->($column), 'gauge', 1]);
@@ -404,10 +405,26 @@ sub check_mark_and_timeout {
 	is(join(' ', map { $after{$_->{id}}{timeout} > 4900 ? 1 : 0 } @flows),
 		'1 1 0 0 0', 'timeouts: those, and no others');
 	check_unchanged($flow, $after{$flow->{id}});
+	check_log($snmp);
 	set_is($snmp, 'noCreation 2', 'a mark of none that is there', $both[0],
 		[flow_object('Mark', { %$flow, zone => 7 }), 'gauge', 1]);
 	is($after{$flows[0]{id}}{mark}, 71, 'none of it is set');
 	run('conntrack', '-F');
+}
+
+# The five flows, by their ports: 1003 had four marks and three timeouts.
+sub check_log {
+	my ($snmp) = @_;
+	my $of = sub { my ($port) = @_;
+		qr/udp 192\.0\.2\.1:$port > 192\.0\.2\.2:53 (?:mark \S+ )?id \d+/ };
+
+	like($snmp->log, $_, "logged: $_") for
+		qr/: set the mark of @{[$of->(1003)]} from 0x3 to 0$/m,
+		qr/: set the mark of @{[$of->(1003)]} from 0 to 0x1$/m,
+		qr/: set the timeout of @{[$of->(1003)]} from \d+ s to 100050 s$/m,
+		qr/: set the mark of @{[$of->(1001)]} from 0x1 to 0x47$/m,
+		qr/: set the timeout of @{[$of->(1002)]} from \d+ s to 5000 s$/m;
+	is(scalar(() = $snmp->log =~ /: set the /g), 4 + 3 + 4, 'a line for each');
 }
 
 sub check_unchanged {
@@ -480,6 +497,67 @@ sub check_thresholds {
 	is($both->(), '70 60', 'both are set');
 	set_is($snmp, 'noError', 'both at once, downwards', $high->(9), $low->(8));
 	is($both->(), '9 8', 'both are set again');
+}
+
+# Others, as objects to be set.
+sub control {
+	my ($name, $type, $value) = @_;
+
+	return [oid("conntap$name", 0), $type, $value];
+}
+
+sub settings_are {
+	my ($snmp, $expected, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(join(' ', map { $snmp->value("conntap$_", 0) } qw(SnapshotMaxAge
+		UsageHighThreshold UsageLowThreshold NotificationInterval
+		NotificationsEnabled)), $expected, $name);
+}
+
+sub orders {
+	my @all = @_;
+
+	return [@all] if @all < 2;
+	return map { my $first = $_; map { [$all[$first], @$_] }
+		orders(@all[grep { $_ != $first } 0 .. $#all]) } 0 .. $#all;
+}
+
+# The kernel refuses to change a fixed timeout, which is known only when all else has
+# been done: nothing of it is left.
+sub check_undo {
+	insert(1003, '-u', 'SEEN_REPLY,FIXED_TIMEOUT', '--mark', 3);
+	my ($fixed) = conntrack_flows();
+	insert(1004, '--mark', 4);
+	my ($other) = grep { $_->{mark} == 4 } conntrack_flows();
+	my $snmp = start_snmp(options => ['--allow-write']);
+	my $refused = [flow_object('Timeout', $fixed), 'gauge', 900];
+	my $age = control(qw(SnapshotMaxAge gauge 5));
+	my $high = control(qw(UsageHighThreshold integer 99));
+	my $mark = [flow_object('Mark', $other), 'gauge', 44];
+	my $before = '15 90 80 60 1';
+
+	set_is($snmp, qr/^commitFailed/, 'a fixed timeout', $refused);
+	like($snmp->log, qr/: cannot set the timeout of udp .*:1003 > .* to 900 s: \w/,
+		'a fixed timeout: it is logged');
+	for my $vars (orders($age, $high, $refused), orders($age, $high, $mark, $refused)) {
+		my $name = join ', ', map { $_->[0] =~ /\.(\d+\.\d+)\z/ } @$vars;
+		set_is($snmp, qr/^commitFailed/, "undone: $name", @$vars);
+		settings_are($snmp, $before, "undone: $name: the settings");
+		is(($snmp->get($mark->[0]))[0][2], 4, "undone: $name: the mark");
+	}
+	like($snmp->log, qr/: set the mark of udp 192\.0\.2\.1:1004 > .* back to 0x4$/m,
+		'undone: it is logged');
+	set_is($snmp, qr/^commitFailed/, 'undone: all of them, some twice', $high,
+		control(qw(NotificationInterval gauge 7)), $age,
+		control(qw(UsageHighThreshold integer 97)),
+		control(qw(NotificationsEnabled integer 2)),
+		control(qw(UsageLowThreshold integer -1)),
+		control(qw(SnapshotMaxAge gauge 6)), $refused);
+	settings_are($snmp, $before, 'undone: all of them, some twice: the settings');
+	set_is($snmp, 'noError', 'without it', $age, $high, $mark);
+	settings_are($snmp, '5 99 80 60 1', 'without it: the settings');
+	run('conntrack', '-F');
 }
 
 # Version 3, and the tool.
@@ -633,5 +711,5 @@ sub check_stale {
 }
 
 main->can("check_$_")->() for @ARGV ? @ARGV : qw(delete together many stays_gone limit
-	refused views not_allowed mark_and_timeout controls age v3 stale);
+	refused views not_allowed mark_and_timeout controls age undo v3 stale);
 done_testing();
