@@ -237,6 +237,9 @@ ct_flush(struct ct_netlink *netlink, uint8_t family, int zone)
 	struct nlmsghdr *request;
 	struct nfgenmsg *message;
 
+	if (zone < -1 || zone > UINT16_MAX ||
+	    (family != AF_UNSPEC && family != AF_INET && family != AF_INET6))
+		return -EINVAL;
 	if ((family != AF_UNSPEC && !kernel_is_at_least(5, 3)) ||
 	    (zone >= 0 && !kernel_is_at_least(6, 8)))
 		return -EOPNOTSUPP;

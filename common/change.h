@@ -55,9 +55,10 @@ int ct_get(struct ct_netlink *netlink, const struct ct_flow *asked,
 	   struct ct_flow *found);
 
 /*
- * Deletes every flow, or those of one family (AF_UNSPEC: both) and one zone (-1: all).
- * Returns 0; -EOPNOTSUPP, nothing being deleted, where the kernel is too old to respect
- * the restriction and would delete everything; or another -errno.
+ * Deletes every flow, or those of one family (AF_UNSPEC: both) and one zone (-1: all),
+ * also where they are in that zone in one direction only.  Returns 0; nothing being
+ * deleted, -EINVAL for what is no family or zone, and -EOPNOTSUPP where the kernel is
+ * too old to respect the restriction and would delete everything; or another -errno.
  */
 int ct_flush(struct ct_netlink *netlink, uint8_t family, int zone);
 

@@ -223,7 +223,8 @@ ct_nat_describe(const struct ct_condition *condition, const union ct_wanted *wan
 	bool source = condition->which == CT_SRC_NAT;
 
 	if (condition->which == CT_NAT_MASK || wanted->nat.any ||
-	    !is_host(&wanted->nat.addr))
+	    !is_host(&wanted->nat.addr) ||
+	    (reply->family && reply->family != wanted->nat.addr.family))
 		return false;
 	flow->status |= (uint32_t)condition->which;
 	flow->has |= CT_STATUS;

@@ -13,11 +13,13 @@ ct_mark_parse(const struct ct_condition *condition, const char *value,
 	const char *slash = strchr(value, '/');
 	uint64_t mark, mask = UINT32_MAX;
 	struct ct_why unused;
+	size_t length = slash ? (size_t)(slash - value) : strlen(value);
 	char left[32];
 
 	(void)condition;
-	snprintf(left, sizeof(left), "%.*s", slash ? (int)(slash - value) : 31, value);
-	if (ct_parse_number(left, UINT32_MAX, "", &mark, &unused) < 0 ||
+	snprintf(left, sizeof(left), "%.*s", (int)length, value);
+	if (length >= sizeof(left) ||
+	    ct_parse_number(left, UINT32_MAX, "", &mark, &unused) < 0 ||
 	    (slash && ct_parse_number(slash + 1, UINT32_MAX, "", &mask, &unused) < 0))
 		return ct_parse_failed(
 			why, "%.100s is not a mark (like 7, 0x2a, or 0x2a/0xff)",

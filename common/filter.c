@@ -19,6 +19,9 @@ struct term {
 	size_t count;
 };
 
+/* Terms for which there is room at a time; a filter has few. */
+#define TERMS_STEP 16
+
 struct ct_filter {
 	struct term *terms;
 	size_t count;
@@ -56,12 +59,15 @@ term_for(struct ct_filter *filter, const struct ct_condition *condition)
 	for (size_t i = 0; i < filter->count; i++)
 		if (filter->terms[i].condition == condition)
 			return &filter->terms[i];
-	terms = reallocarray(filter->terms, filter->count + 1, sizeof(*terms));
-	if (!terms)
-		return NULL;
-	filter->terms = terms;
-	terms[filter->count] = (struct term){ .condition = condition };
-	return &terms[filter->count++];
+	if (filter->count % TERMS_STEP == 0) {
+		terms = reallocarray(filter->terms, filter->count + TERMS_STEP,
+				     sizeof(*terms));
+		if (!terms)
+			return NULL;
+		filter->terms = terms;
+	}
+	filter->terms[filter->count] = (struct term){ .condition = condition };
+	return &filter->terms[filter->count++];
 }
 
 static int
@@ -103,7 +109,7 @@ ct_filter_add(struct ct_filter *filter, const struct ct_condition *condition,
 	if (!value && !condition->bare)
 		return ct_parse_failed(why, "a value is missing (%s)",
 				       condition->argument);
-	if (!value || condition->joined)
+	if (!value || condition->joined || (*value && !strchr(value, ',')))
 		return add_value(filter, condition, value, why);
 	rest = list = strdup(value);
 	if (!list)
@@ -233,12 +239,23 @@ names_ports(const struct ct_filter *filter)
 	return false;
 }
 
+/* The same value again leaves no choice. */
+static bool
+has_one_value(const struct term *term)
+{
+	for (size_t i = 1; i < term->count; i++)
+		if (memcmp(&term->wanted[i], &term->wanted[0], sizeof(*term->wanted)) !=
+		    0)
+			return false;
+	return true;
+}
+
 static int
 describe_term(const struct term *term, struct ct_flow *flow, struct ct_why *why)
 {
 	const struct ct_condition *condition = term->condition;
 
-	if (term->count == 1 && condition->describe &&
+	if (has_one_value(term) && condition->describe &&
 	    condition->describe(condition, &term->wanted[0], flow))
 		return 0;
 	return ct_parse_failed(
@@ -268,5 +285,11 @@ ct_filter_describe(const struct ct_filter *filter, struct ct_flow *flow,
 	if (!error && flow->orig.proto == IPPROTO_GRE && names_ports(filter))
 		error = ct_parse_failed(
 			why, "GRE has no ports, but keys (--srckey, --dstkey)");
+	/* One may have taken back what another said, or be of another protocol. */
+	for (size_t i = 0; !error && i < filter->count; i++)
+		if (!term_matches(&filter->terms[i], flow, filter->now))
+			error = ct_parse_failed(why,
+						"--%s contradicts another condition",
+						filter->terms[i].condition->name);
 	return error;
 }

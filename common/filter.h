@@ -55,7 +55,8 @@ void ct_filter_ask(const struct ct_filter *filter, struct ct_dump_ask *ask);
  * The other way round: the one flow that the conditions describe, for requests about a
  * single flow.  Its tuples have what the conditions say of them, so a reply that was
  * not mentioned is absent; everything else likewise.
- * Returns 0, or -EINVAL and why when a condition leaves a choice.
+ * Returns 0, or -EINVAL and why when a condition leaves a choice or contradicts
+ * another.
  */
 int ct_filter_describe(const struct ct_filter *filter, struct ct_flow *flow,
 		       struct ct_why *why);

@@ -16,10 +16,14 @@ struct key {
 	uint32_t zone; /* and 1 << 16, to tell zone 0 from none */
 };
 
+/* The highest that fits into a slot. */
+#define ROUND_MAX UINT32_C(0x7fffffff)
+
 struct slot {
 	struct key key;
 	uint32_t id;
-	uint32_t round; /* of the last time it was seen; 0: the slot is empty */
+	uint32_t round : 31; /* of the last time it was seen; 0: the slot is empty */
+	uint32_t wanted : 1;
 };
 
 struct ct_known {
@@ -112,7 +116,7 @@ grow(struct ct_known *known)
 }
 
 int
-ct_known_add(struct ct_known *known, const struct ct_flow *flow)
+ct_known_add(struct ct_known *known, const struct ct_flow *flow, bool wanted)
 {
 	struct key key = key_of(flow);
 	struct slot *slot;
@@ -125,8 +129,19 @@ ct_known_add(struct ct_known *known, const struct ct_flow *flow)
 	known->count += !slot->round;
 	slot->key = key;
 	slot->id = flow->id;
-	slot->round = known->round;
+	slot->round = known->round & ROUND_MAX;
+	slot->wanted = wanted;
 	return is_new;
+}
+
+void
+ct_known_change(struct ct_known *known, const struct ct_flow *flow, bool wanted)
+{
+	struct key key = key_of(flow);
+	struct slot *slot = find(known, &key);
+
+	if (slot->round && slot->id == flow->id)
+		slot->wanted = wanted;
 }
 
 /* Empties the slot and moves up those behind it that it had kept from their place. */
@@ -166,8 +181,7 @@ ct_known_remove(struct ct_known *known, const struct ct_flow *flow)
 void
 ct_known_begin(struct ct_known *known)
 {
-	if (++known->round == 0)
-		known->round = 1;
+	known->round = known->round == ROUND_MAX ? 1 : known->round + 1;
 }
 
 int
@@ -180,6 +194,7 @@ ct_known_sweep(struct ct_known *known,
 	for (size_t i = 0; i < known->size && status == 0;) {
 		const struct slot *slot = &known->slots[i];
 		struct ct_flow flow = { .has = CT_ORIG_TUPLE | CT_ID };
+		bool wanted = slot->wanted;
 
 		if (!slot->round || slot->round == known->round) {
 			i++;
@@ -190,7 +205,8 @@ ct_known_sweep(struct ct_known *known,
 		flow.zone = (uint16_t)slot->key.zone;
 		flow.has |= slot->key.zone ? CT_ZONE : 0;
 		empty(known, i);
-		status = flow_fn(&flow, data);
+		if (wanted)
+			status = flow_fn(&flow, data);
 	}
 	return status;
 }

@@ -78,7 +78,6 @@ struct cli {
 	bool netns_found[CLI_NETNS_MAX]; /* one of those */
 	struct ct_flow set;              /* what create and update set, by its `has` */
 	struct ct_encode_masks masks;
-	uint32_t status_clear;   /* what update takes away of the status */
 	struct ct_expect expect; /* what expect create, get and delete are about */
 	const char *load;
 	unsigned int groups; /* CT_EVENTS_* */

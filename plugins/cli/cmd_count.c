@@ -80,5 +80,8 @@ cli_count(struct cli *cli)
 		return status;
 	if (!all)
 		ct_kernel_read(NULL, &count.kernel);
+	/* Each has the limit for itself. */
+	if (cli->netns_count > 1)
+		count.kernel.has &= ~(uint32_t)CT_KERNEL_MAX;
 	return print(count.flows, &count.kernel, cli_used(cli, CLI_VERBOSE));
 }

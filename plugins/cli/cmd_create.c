@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 #include "load.h"
@@ -78,23 +79,86 @@ create_in(struct cli *cli, const char *netns, void *data)
 	return error ? CLI_FAILED : CLI_OK;
 }
 
+/* What is no file, such as a pipe, is at its end after the first namespace. */
+static bool
+is_read_once(const char *path)
+{
+	struct stat file;
+
+	return strcmp(path, "-") == 0 ||
+	       (stat(path, &file) == 0 && !S_ISREG(file.st_mode));
+}
+
+static int
+load(struct cli *cli)
+{
+	if (!ct_filter_is_empty(cli->filter)) {
+		cli_say("--load: the file says all of its flows; no condition goes "
+			"with it");
+		return CLI_USAGE;
+	}
+	if (cli_used(cli, CLI_TIMEOUT)) {
+		cli_say("--timeout: the file of --load says it of each flow");
+		return CLI_USAGE;
+	}
+	if (cli->netns_count > 1 && is_read_once(cli->load)) {
+		cli_say("--load %s: can be read only once, and not for %zu network "
+			"namespaces: save it to a file first",
+			cli->load, cli->netns_count);
+		return CLI_USAGE;
+	}
+	return cli_each_netns(cli, cli_load, NULL);
+}
+
+/* Of two ends that are to be the same, as far as the first is known. */
+static bool
+differs(uint16_t has_addr, const struct ct_addr *addr, const struct ct_addr *other,
+	uint16_t has_port, uint16_t port, uint16_t other_port)
+{
+	return (has_addr && memcmp(addr, other, sizeof(*addr)) != 0) ||
+	       (has_port && port != other_port);
+}
+
+/*
+ * The kernel takes any reply, but translates only the ends that it is told to.  What
+ * the original lacks, it complains of itself.
+ */
+static int
+check_translation(const struct ct_flow *flow)
+{
+	const struct ct_tuple *orig = &flow->orig, *reply = &flow->reply;
+	bool source = differs(orig->has & CT_TUPLE_SRC, &orig->src, &reply->dst,
+			      orig->has & CT_TUPLE_SPORT, orig->sport, reply->dport);
+	bool destination =
+		differs(orig->has & CT_TUPLE_DST, &orig->dst, &reply->src,
+			orig->has & CT_TUPLE_DPORT, orig->dport, reply->sport);
+
+	if (source && !(flow->status & CT_SRC_NAT))
+		cli_say("create: a reply to another destination than the flow's source "
+			"is translation: --src-nat ADDR is missing");
+	else if (destination && !(flow->status & CT_DST_NAT))
+		cli_say("create: a reply from another source than the flow's "
+			"destination is translation: --dst-nat ADDR is missing");
+	else
+		return CLI_OK;
+	return CLI_USAGE;
+}
+
 int
 cli_create(struct cli *cli)
 {
 	struct ct_flow flow;
 	int status;
 
-	if (cli->load && !ct_filter_is_empty(cli->filter)) {
-		cli_say("--load: the file says all of its flows; no condition goes "
-			"with it");
-		return CLI_USAGE;
-	}
 	if (cli->load)
-		return cli_each_netns(cli, cli_load, NULL);
+		return load(cli);
 	status = cli_describe(cli, &flow);
 	if (status != CLI_OK)
 		return status;
 	cli_complete_reply(&flow);
+	status = check_translation(&flow);
+	if (status != CLI_OK)
+		return status;
 	flow.timeout = cli->set.has & CT_TIMEOUT ? cli->set.timeout : DEFAULT_TIMEOUT;
 	flow.has |= CT_TIMEOUT;
 	return cli_each_netns(cli, create_in, &flow);

@@ -90,6 +90,8 @@ cli_events(struct cli *cli)
 	struct cli_show show;
 	int status = CLI_FAILED;
 
+	if (!cli->groups)
+		cli->groups = needed;
 	if (cli_used(cli, CLI_RESYNC) && (cli->groups & needed) != needed) {
 		cli_say("--resync: it needs the events new and destroy");
 		return CLI_USAGE;

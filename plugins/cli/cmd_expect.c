@@ -2,8 +2,8 @@
 /* conntap expect: the flows that helpers have announced. */
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "set_expect.h"
 #include "show.h"
 
 #define DEFAULT_TIMEOUT 120
@@ -83,63 +83,42 @@ events(struct cli *cli)
 	return cli_events(cli);
 }
 
-/* Which parts of the tuple count, where that was not said. */
-static void
-complete_mask(struct ct_expect *expect)
-{
-	struct ct_tuple *tuple = &expect->tuple, *mask = &expect->mask;
-	size_t size = tuple->family == AF_INET ? 4 : 16;
-
-	if (!(mask->has & CT_TUPLE_SRC) && tuple->has & CT_TUPLE_SRC)
-		memset(&mask->src, 0xff, size);
-	if (!(mask->has & CT_TUPLE_DST) && tuple->has & CT_TUPLE_DST)
-		memset(&mask->dst, 0xff, size);
-	if (!(mask->has & CT_TUPLE_SPORT) && tuple->has & CT_TUPLE_SPORT)
-		mask->sport = UINT16_MAX;
-	if (!(mask->has & CT_TUPLE_DPORT) && tuple->has & CT_TUPLE_DPORT)
-		mask->dport = UINT16_MAX;
-}
-
 /*
- * The options → what to ask for.  The conditions are the master; the expected flow is
- * of its protocol.  The kernel wants every field of tuple and mask, so those that were
- * not given are there as zeros that do not count.
+ * Asks the kernel, which looks at the tuple and the zone, and holds what was said of
+ * the master against the answer.  --proto is the expected flow's, which for some
+ * helpers is not that of the master.
  */
 static int
-read_expect(struct cli *cli, struct ct_expect *expect)
+find(const struct cli *cli, struct ct_netlink *netlink, const struct ct_expect *asked,
+     struct ct_expect *found)
 {
-	struct ct_flow master;
+	struct ct_flow master = { .has = CT_ORIG_TUPLE | CT_ZONE };
+	int error = ct_expect_get(netlink, asked, found);
 
-	if (cli_describe(cli, &master) != CLI_OK)
-		return CLI_USAGE;
-	*expect = cli->expect;
-	if (!(expect->tuple.has & CT_TUPLE_ADDRS) ||
-	    !(master.orig.has & CT_TUPLE_PROTO)) {
-		cli_say("expect: say what is expected: --tuple-src, --tuple-dst, "
-			"--proto "
-			"and its ports");
-		return CLI_USAGE;
-	}
-	complete_mask(expect);
-	expect->tuple.proto = master.orig.proto;
-	expect->mask.proto = UINT8_MAX;
-	expect->mask.family = expect->tuple.family;
-	expect->tuple.has = expect->mask.has =
-		CT_TUPLE_ADDRS | CT_TUPLE_PROTO | CT_TUPLE_PORTS;
-	expect->has |= CT_EXPECT_HAS_TUPLE;
-	if (expect->nat.has & CT_TUPLE_ADDRS) {
-		expect->nat.proto = master.orig.proto;
-		expect->nat.has = expect->tuple.has;
-		expect->has |= CT_EXPECT_HAS_NAT;
-	}
-	expect->master = master.orig;
-	expect->zone = master.zone;
-	if (master.has & CT_ZONE)
-		expect->has |= CT_EXPECT_HAS_ZONE;
-	memcpy(expect->helper, master.helper, sizeof(expect->helper));
-	if (master.has & CT_HELPER_NAME)
-		expect->has |= CT_EXPECT_HAS_HELPER;
-	return CLI_OK;
+	if (error)
+		return error;
+	master.orig = found->master;
+	master.orig.proto = asked->tuple.proto;
+	master.zone = asked->zone;
+	if (found->has & CT_EXPECT_HAS_HELPER)
+		master.has |= CT_HELPER_NAME;
+	memcpy(master.helper, found->helper, sizeof(master.helper));
+	return ct_filter_match(cli->filter, &master) ? 0 : -ENOENT;
+}
+
+/* That one, and no other that may have come in its place meanwhile. */
+static int
+delete_found(const struct cli *cli, struct ct_netlink *netlink,
+	     const struct ct_expect *asked)
+{
+	struct ct_expect found, meant = *asked;
+	int error = find(cli, netlink, asked, &found);
+
+	if (error)
+		return error;
+	meant.id = found.id;
+	meant.has |= found.has & CT_EXPECT_HAS_ID;
+	return ct_expect_change(netlink, CT_DELETE, &meant);
 }
 
 struct request {
@@ -155,10 +134,11 @@ change_in(struct cli *cli, const char *netns, void *data)
 	struct ct_kernel kernel;
 	int error;
 
-	(void)cli;
 	if (cli_open(netns, &netlink, &kernel) < 0)
 		return CLI_FAILED;
-	error = ct_expect_change(netlink, request->what, &request->expect);
+	error = request->what == CT_DELETE
+			? delete_found(cli, netlink, &request->expect)
+			: ct_expect_change(netlink, CT_CREATE, &request->expect);
 	ct_netlink_free(netlink);
 	if (error == -EEXIST || error == -EBUSY)
 		cli_say("expect: exists: the same is expected already");
@@ -180,7 +160,7 @@ create(struct cli *cli)
 {
 	struct request request = { .what = CT_CREATE };
 	struct ct_expect *expect = &request.expect;
-	int status = read_expect(cli, expect);
+	int status = cli_read_expect(cli, expect);
 
 	if (status != CLI_OK)
 		return status;
@@ -199,7 +179,7 @@ create(struct cli *cli)
 static int delete (struct cli *cli)
 {
 	struct request request = { .what = CT_DELETE };
-	int status = read_expect(cli, &request.expect);
+	int status = cli_read_expect(cli, &request.expect);
 
 	return status == CLI_OK ? cli_each_netns(cli, change_in, &request) : status;
 }
@@ -218,10 +198,9 @@ get_in(struct cli *cli, const char *netns, void *data)
 	struct ct_expect found;
 	int error;
 
-	(void)cli;
 	if (cli_open(netns, &netlink, &kernel) < 0)
 		return CLI_FAILED;
-	error = ct_expect_get(netlink, &get->asked, &found);
+	error = find(cli, netlink, &get->asked, &found);
 	ct_netlink_free(netlink);
 	get->show.view.netns = netns;
 	if (error == -ENOENT)
@@ -237,7 +216,7 @@ static int
 get(struct cli *cli)
 {
 	struct get get;
-	int status = read_expect(cli, &get.asked), written = CLI_OK;
+	int status = cli_read_expect(cli, &get.asked), written = CLI_OK;
 
 	if (status != CLI_OK)
 		return status;
@@ -257,19 +236,24 @@ cli_expect(struct cli *cli)
 {
 	static const struct {
 		const char *name;
-		bool conditions; /* they describe the master */
+		unsigned int one; /* it is about one, which options describe */
 		int (*run)(struct cli *cli);
 	} subcommands[] = {
-		{ "list", false, list },    { "get", true, get },
-		{ "create", true, create }, { "delete", true, delete },
-		{ "flush", false, flush },  { "events", false, events },
+		{ "list", 0, list },
+		{ "get", CLI_EXPECT_GET, get },
+		{ "create", CLI_EXPECT_CREATE, create },
+		{ "delete", CLI_EXPECT_DELETE, delete },
+		{ "flush", 0, flush },
+		{ "events", 0, events },
 	};
 
 	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
 		if (!cli->subcommand ||
 		    strcmp(cli->subcommand, subcommands[i].name) != 0)
 			continue;
-		if (subcommands[i].conditions || ct_filter_is_empty(cli->filter))
+		if (cli_check_expect(cli, subcommands[i].one) != CLI_OK)
+			return CLI_USAGE;
+		if (subcommands[i].one || ct_filter_is_empty(cli->filter))
 			return subcommands[i].run(cli);
 		cli_say("expect %s: conditions are about flows, and choose nothing "
 			"here",

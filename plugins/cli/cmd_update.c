@@ -16,7 +16,8 @@ struct update {
 	uint64_t updated;
 	uint64_t gone;
 	uint64_t refused;
-	int error; /* of a whole batch */
+	uint64_t stateless; /* of other protocols than the state that is set */
+	int error;          /* of a whole batch */
 };
 
 /* The flow as it is → what to ask of the kernel. */
@@ -32,12 +33,8 @@ prepare(const struct cli *cli, struct ct_flow *flow)
 		flow->mark = set->mark;
 	if (set->has & CT_STATE)
 		flow->state = set->state;
-	/* The kernel takes a state of SCTP or DCCP only with all that belongs to it. */
-	if (set->has & CT_STATE)
-		keep |= flow->has & (CT_SCTP_VTAG_ORIG | CT_SCTP_VTAG_REPLY |
-				     CT_DCCP_ROLE | CT_DCCP_SEQ);
 	if (set->has & CT_STATUS)
-		flow->status = (flow->status | set->status) & ~cli->status_clear;
+		flow->status |= set->status;
 	if (set->has & CT_LABELS)
 		memcpy(flow->labels, set->labels, sizeof(flow->labels));
 	flow->has = keep | (set->has &
@@ -86,6 +83,11 @@ take_flow(const struct ct_flow *flow, void *data)
 {
 	struct update *update = data;
 
+	/* The kernel knows a state by its number, which is another one elsewhere. */
+	if (update->cli->set.has & CT_STATE && flow->orig.proto != IPPROTO_TCP) {
+		update->stateless++;
+		return 0;
+	}
 	update->batch[update->batched] = *flow;
 	prepare(update->cli, &update->batch[update->batched++]);
 	return update->batched == CT_CHANGE_MAX ? update_batch(update) : 0;
@@ -153,6 +155,9 @@ print_total(const struct update *update)
 {
 	printf("Total: %llu connection(s) updated",
 	       (unsigned long long)update->updated);
+	if (update->stateless)
+		printf(", %llu have no state of TCP",
+		       (unsigned long long)update->stateless);
 	if (update->gone)
 		printf(", %llu already gone", (unsigned long long)update->gone);
 	if (update->refused)
@@ -177,7 +182,7 @@ cli_update(struct cli *cli)
 	if (!update.batch)
 		return cli_failed("cannot start", -ENOMEM);
 	status = cli_each_netns(cli, update_in, &update);
-	if (status == CLI_OK || update.updated > 0)
+	if (status == CLI_OK || update.updated + update.gone + update.refused > 0)
 		written = print_total(&update);
 	free(update.batch);
 	return status != CLI_OK ? status : written;

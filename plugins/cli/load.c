@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One line → one flow, by the table of conditions; hundreds of thousands a second. */
+/* One line → one flow, by the conditions of it; hundreds of thousands a second. */
 #include "load.h"
 
 #include <arpa/inet.h>
@@ -51,25 +51,39 @@ condition_of(const char *word)
 	return NULL;
 }
 
-/* conntrack(8) writes the port of a translation behind its address: "192.0.2.1:80". */
-static void
-cut_nat_port(const struct ct_condition *condition, char *value, struct ct_flow *flow)
+/*
+ * conntrack(8) writes the port of a translation behind its address, "192.0.2.1:80" or
+ * "[2001:db8::1]:80".  Cuts it off; NULL where there is none.
+ */
+static const char *
+cut_port(char *value)
 {
 	char *colon = strrchr(value, ':');
 	bool bracket = value[0] == '[';
-	bool source = condition->which == CT_SRC_NAT;
-	uint16_t port;
 
-	if (!condition->bare || !colon || (!bracket && strchr(value, ':') != colon))
-		return;
-	port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	if (!colon || (bracket ? colon[-1] != ']' : strchr(value, ':') != colon))
+		return NULL;
 	*colon = '\0';
 	if (bracket) {
 		colon[-1] = '\0';
 		memmove(value, value + 1, strlen(value));
 	}
-	*(source ? &flow->reply.dport : &flow->reply.sport) = port;
-	flow->reply.has |= source ? CT_TUPLE_DPORT : CT_TUPLE_SPORT;
+	return colon + 1;
+}
+
+/* The port that a translation puts into the reply is a condition of its own. */
+static int
+add_condition(struct ct_filter *filter, const struct ct_condition *condition,
+	      char *value, struct ct_why *why)
+{
+	const char *port = condition->bare ? cut_port(value) : NULL;
+	const char *name =
+		condition->which == CT_SRC_NAT ? "reply-dst-port" : "reply-src-port";
+	int error = ct_filter_add(filter, condition, value, why);
+
+	if (!error && port)
+		error = ct_filter_add(filter, ct_condition_find(name), port, why);
+	return error == -ENOMEM ? ct_parse_failed(why, "%s", strerror(ENOMEM)) : error;
 }
 
 /* What is no condition; -1 for none of that. */
@@ -90,7 +104,10 @@ take_special(struct ct_flow *flow, const char *word, const char *value,
 	if (strcmp(word, "--role") == 0) {
 		flow->dccp.role = strcmp(value, "server") == 0;
 		flow->has |= CT_DCCP_ROLE;
-		return 0;
+		if (flow->dccp.role || strcmp(value, "client") == 0)
+			return 0;
+		return ct_parse_failed(why, "%.60s is not a role (client or server)",
+				       value);
 	}
 	/* What conntrack(8) writes where no bit of the status is set. */
 	if (strcmp(word, "-u") == 0 && strcmp(value, "UNSET") == 0)
@@ -98,42 +115,52 @@ take_special(struct ct_flow *flow, const char *word, const char *value,
 	return -1;
 }
 
+static int
+take_option(struct ct_filter *filter, struct ct_flow *special, const char *word,
+	    char *value, struct ct_why *why)
+{
+	const struct ct_condition *condition = condition_of(word);
+	struct ct_why inner;
+	int error = take_special(special, word, value, &inner);
+
+	if (error == -1 && (!condition || !condition->describe))
+		return ct_parse_failed(why, "%.60s is not an option of create", word);
+	if (error == -1)
+		error = add_condition(filter, condition, value, &inner);
+	return error ? ct_parse_failed(why, "%.60s: %s", word, inner.text) : 0;
+}
+
 /*
  * conntrack(8) takes the tags of SCTP in network byte order for numbers, and so does
  * the format.
  */
 static int
-take_option(struct ct_flow *flow, const char *word, char *value, struct ct_why *why)
+describe(const struct ct_filter *filter, const struct ct_flow *special,
+	 struct ct_flow *flow, struct ct_why *why)
 {
-	const struct ct_condition *condition = condition_of(word);
-	union ct_wanted wanted;
-	int error = take_special(flow, word, value, why);
+	int error = ct_filter_describe(filter, flow, why);
 
-	if (error != -1)
+	if (error)
 		return error;
-	if (!condition || !condition->describe)
-		return ct_parse_failed(why, "%.60s is not an option of create", word);
-	cut_nat_port(condition, value, flow);
-	memset(&wanted, 0, sizeof(wanted));
-	error = condition->parse(condition, value, &wanted, why);
-	if (!error && !condition->describe(condition, &wanted, flow))
-		error = ct_parse_failed(why, "%.60s %.60s leaves a choice", word,
-					value);
-	if (strcmp(word, "--orig-vtag") == 0)
-		flow->sctp.vtag[CT_ORIG] = ntohl(flow->sctp.vtag[CT_ORIG]);
-	if (strcmp(word, "--reply-vtag") == 0)
-		flow->sctp.vtag[CT_REPLY] = ntohl(flow->sctp.vtag[CT_REPLY]);
-	return error;
+	if (!(special->has & CT_TIMEOUT))
+		return ct_parse_failed(why, "the timeout is missing (-t)");
+	flow->timeout = special->timeout;
+	flow->dccp = special->dccp;
+	flow->has |= special->has | CT_ORIG_TUPLE;
+	for (int dir = 0; dir < CT_DIRS; dir++)
+		flow->sctp.vtag[dir] = ntohl(flow->sctp.vtag[dir]);
+	cli_complete_reply(flow);
+	return 0;
 }
 
-/* One line's options → a flow; 1 for a line without any. */
+/* One line's options → filter and special; 1 for a line without any. */
 static int
-read_line(char *line, struct ct_flow *flow, struct ct_why *why)
+read_options(char *line, struct ct_filter *filter, struct ct_flow *special,
+	     struct ct_why *why)
 {
 	char *rest = line, *word, *value;
 	int error = 1;
 
-	memset(flow, 0, sizeof(*flow));
 	while ((word = strsep(&rest, " \t\r\n"))) {
 		if (*word == '\0' || strcmp(word, "-A") == 0 || strcmp(word, "-I") == 0)
 			continue;
@@ -142,17 +169,28 @@ read_line(char *line, struct ct_flow *flow, struct ct_why *why)
 		value = strsep(&rest, " \t\r\n");
 		if (!value || *value == '\0')
 			return ct_parse_failed(why, "%.60s: a value is missing", word);
-		error = take_option(flow, word, value, why);
+		error = take_option(filter, special, word, value, why);
 		if (error)
 			return error;
 	}
-	if (error)
-		return error;
-	flow->has |= CT_ORIG_TUPLE;
-	cli_complete_reply(flow);
-	if (!(flow->has & CT_TIMEOUT))
-		return ct_parse_failed(why, "the timeout is missing (-t)");
-	return 0;
+	return error;
+}
+
+/* One line → the one flow that it describes; 1 for a line without any. */
+static int
+read_line(char *line, struct ct_flow *flow, struct ct_why *why)
+{
+	struct ct_filter *filter = ct_filter_new();
+	struct ct_flow special = { 0 };
+	int error;
+
+	if (!filter)
+		return ct_parse_failed(why, "%s", strerror(ENOMEM));
+	error = read_options(line, filter, &special, why);
+	if (!error)
+		error = describe(filter, &special, flow, why);
+	ct_filter_free(filter);
+	return error;
 }
 
 static int
@@ -245,7 +283,7 @@ read_lines(struct load *load, FILE *stream, struct batch batches[2])
 	}
 	/* What stood before a bad line is created all the same, and told. */
 	hand_over(load, NULL);
-	if (ferror(stream))
+	if (ferror(stream) && !cli_stop)
 		return cli_failed("cannot read the file", -errno);
 	return error ? CLI_FAILED : CLI_OK;
 }

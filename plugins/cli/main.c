@@ -257,15 +257,22 @@ catch_signals(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
-/* A file that we open is not to become stdout or stderr, where these were closed. */
+/*
+ * A file that we open is not to become stdout or stderr, where these were closed.  What
+ * is in their place fails as they would: it cannot be written to, or read for stdin.
+ */
 static void
 occupy_standard_streams(void)
 {
 	int fd;
 
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
+	do {
+		fd = open("/dev/null", O_WRONLY);
+		if (fd > STDIN_FILENO && fd <= STDERR_FILENO) {
+			close(fd);
+			fd = open("/dev/null", O_RDONLY);
+		}
+	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
 }
@@ -286,7 +293,6 @@ main(int argc, char **argv)
 	struct cli cli = {
 		.dialect = &output_xml,
 		.format = &output_text,
-		.groups = CT_EVENTS_NEW | CT_EVENTS_DESTROY,
 		.prefix4 = 32,
 		.prefix6 = 128,
 		.capacity = 65536,

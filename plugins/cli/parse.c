@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* argv → struct cli.  getopt_long() gets its list from our two tables. */
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -86,21 +87,15 @@ value_of_letter(int letter)
 
 /*
  * "--src-nat 192.0.2.1" and "--src-nat list": the next word belongs to the option if it
- * begins as an address or a list of them does.
+ * looks like an address, of which no command does.
  */
 static const char *
 optional_value(int argc, char **argv)
 {
-	struct ct_addr_range unused_range;
-	struct ct_why unused;
-	char first[128];
+	const char *word = optind < argc ? argv[optind] : "";
 
-	if (optarg || optind >= argc)
+	if (optarg || !(isdigit((unsigned char)*word) || strchr(word, ':')))
 		return optarg;
-	snprintf(first, sizeof(first), "%.*s", (int)strcspn(argv[optind], ","),
-		 argv[optind]);
-	if (ct_parse_addr(first, &unused_range, &unused) < 0)
-		return NULL;
 	return argv[optind++];
 }
 

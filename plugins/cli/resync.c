@@ -8,6 +8,7 @@
 #define PAUSE_NS UINT64_C(1000000000)
 
 struct look {
+	const struct cli *cli;
 	struct ct_known *known;
 	ct_event_fn event_fn; /* NULL: the first look is no news */
 	void *data;
@@ -28,11 +29,12 @@ static int
 found(const struct ct_flow *flow, void *data)
 {
 	struct look *look = data;
-	int added = ct_known_add(look->known, flow);
+	bool wanted = ct_filter_match(look->cli->filter, flow);
+	int added = ct_known_add(look->known, flow, wanted);
 
 	if (added < 0)
 		look->error = added;
-	if (added <= 0)
+	if (added <= 0 || !wanted)
 		return look->error != 0;
 	return tell(look, CT_EVENT_NEW, flow);
 }
@@ -46,7 +48,8 @@ missed(const struct ct_flow *flow, void *data)
 static int
 look_at_table(struct cli_resync *resync, ct_event_fn event_fn, void *data)
 {
-	struct look look = { .known = resync->known,
+	struct look look = { .cli = resync->cli,
+			     .known = resync->known,
 			     .event_fn = event_fn,
 			     .data = data };
 	int status;
@@ -59,12 +62,14 @@ look_at_table(struct cli_resync *resync, ct_event_fn event_fn, void *data)
 }
 
 int
-cli_resync_init(struct cli_resync *resync, const char *netns)
+cli_resync_init(struct cli_resync *resync, const struct cli *cli, const char *netns)
 {
 	struct ct_kernel kernel;
 	int error;
 
-	*resync = (struct cli_resync){ .netns = netns, .known = ct_known_new() };
+	*resync = (struct cli_resync){ .cli = cli,
+				       .netns = netns,
+				       .known = ct_known_new() };
 	if (!resync->known) {
 		cli_failed("cannot start", -ENOMEM);
 		return -ENOMEM;
@@ -88,16 +93,19 @@ cli_resync_done(struct cli_resync *resync)
 bool
 cli_resync_hear(struct cli_resync *resync, const struct ct_event *event)
 {
+	bool wanted = event->flow && ct_filter_match(resync->cli->filter, event->flow);
+
 	if (event->kind == CT_EVENT_LOST)
 		resync->due = true;
 	if (!event->flow)
 		return true;
 	switch (event->kind) {
 	case CT_EVENT_NEW:
-		return ct_known_add(resync->known, event->flow) != 0;
+		return ct_known_add(resync->known, event->flow, wanted) != 0;
 	case CT_EVENT_DESTROY:
 		return ct_known_remove(resync->known, event->flow);
 	default:
+		ct_known_change(resync->known, event->flow, wanted);
 		return true;
 	}
 }

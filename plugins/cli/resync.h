@@ -3,7 +3,8 @@
 #define CLI_RESYNC_H
 /*
  * Finds out what events were lost: keeps the set of flows as the events tell it, looks
- * at the table again after a loss, and shows the difference as events that went unseen.
+ * at the table again after a loss, and shows the difference as events that went unseen:
+ * flows that the conditions choose, as they were when they were last seen.
  * For the command events, one for each subscription.
  */
 #include "cli.h"
@@ -11,6 +12,7 @@
 #include "common/known.h"
 
 struct cli_resync {
+	const struct cli *cli;
 	const char *netns;
 	struct ct_netlink *netlink;
 	struct ct_known *known;
@@ -22,7 +24,8 @@ struct cli_resync {
  * Learns what is there already; to be called when the subscription is open, so that
  * nothing falls between.  Returns 0, or -errno after saying why.
  */
-int cli_resync_init(struct cli_resync *resync, const char *netns);
+int cli_resync_init(struct cli_resync *resync, const struct cli *cli,
+		    const char *netns);
 void cli_resync_done(struct cli_resync *resync);
 
 /* Takes note of the event.  Is it news? */

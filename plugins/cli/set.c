@@ -113,7 +113,7 @@ cli_set_event(struct cli *cli, const char *value, struct ct_why *why)
 				word);
 		groups |= found;
 	}
-	cli->groups = groups;
+	cli->groups |= groups;
 	return 0;
 }
 
@@ -206,16 +206,22 @@ cli_set_state(struct cli *cli, const char *value, struct ct_why *why)
 	return 0;
 }
 
+#define SETTABLE ((uint32_t)(CT_SEEN_REPLY | CT_ASSURED | CT_FIXED_TIMEOUT))
+
 int
 cli_set_status(struct cli *cli, const char *value, struct ct_why *why)
 {
 	union ct_wanted wanted;
 	int error = parse_as("status", value, &wanted, why);
 
-	if (!error && wanted.status.any)
-		return ct_parse_failed(why, "%.60s cannot be set", value);
-	cli->set.status = wanted.status.set;
-	cli->status_clear = wanted.status.clear;
+	/* The kernel would not say that it leaves the others. */
+	if (!error &&
+	    (wanted.status.any || wanted.status.clear || wanted.status.set & ~SETTABLE))
+		return ct_parse_failed(why,
+				       "%.60s cannot be set (seen-reply, assured and "
+				       "fixed-timeout can, and stay)",
+				       value);
+	cli->set.status |= wanted.status.set;
 	cli->set.has |= CT_STATUS;
 	return error;
 }
@@ -226,9 +232,12 @@ cli_set_label(struct cli *cli, const char *value, struct ct_why *why)
 	union ct_wanted wanted;
 	int error = parse_as("label", value, &wanted, why);
 
-	memcpy(cli->set.labels, wanted.labels.set, sizeof(cli->set.labels));
-	for (size_t i = 0; i < sizeof(cli->masks.labels); i++)
-		cli->masks.labels[i] = wanted.labels.set[i] | wanted.labels.clear[i];
+	/* Of several, the last word about a label counts. */
+	for (size_t i = 0; i < sizeof(cli->masks.labels); i++) {
+		cli->set.labels[i] &= (uint8_t)~wanted.labels.clear[i];
+		cli->set.labels[i] |= wanted.labels.set[i];
+		cli->masks.labels[i] |= wanted.labels.set[i] | wanted.labels.clear[i];
+	}
 	cli->set.has |= CT_LABELS;
 	return error;
 }

@@ -39,11 +39,12 @@ cli_watch_free(struct cli_watch *watch)
 	free(watch);
 }
 
-/* Conditions are about flows; losses concern everybody. */
+/* Conditions are about flows; losses concern everybody.  Of what went unseen, they have
+ * been looked at when there was more to see. */
 static bool
 is_wanted(const struct cli_watch *watch, const struct ct_event *event)
 {
-	if (event->flow)
+	if (event->flow && !event->unseen)
 		return ct_filter_match(watch->cli->filter, event->flow);
 	return true;
 }
@@ -165,7 +166,7 @@ open_space(struct cli_watch *watch, const char *netns)
 	watch->spaces++;
 	watch->heard++;
 	if (watch->resync &&
-	    cli_resync_init(&watch->resync[watch->spaces - 1], netns) < 0)
+	    cli_resync_init(&watch->resync[watch->spaces - 1], watch->cli, netns) < 0)
 		return CLI_FAILED;
 	return CLI_OK;
 }

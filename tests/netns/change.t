@@ -239,6 +239,19 @@ sub nat_flags {
 	return "@found";
 }
 
+# Where nothing is translated, the reply can be said all the same.
+sub check_whole_reply {
+	my ($src, $dst) = @{$ends{ipv4}};
+
+	done('', 'create', tuple('udp', 'ipv4', 1000, 53), '-r', $dst, '-q', $src,
+		'--reply-src-port', 53, '--reply-dst-port', 1000);
+	is(nat_flags('udp', 'ipv4'), '', 'a whole reply: no translation');
+	done('', 'create', tuple('udp', 'ipv4', 1001, 53), '-n', $src, '--reply-dst-port',
+		61000);
+	is(nat_flags('udp', 'ipv4'), 'SRC_NAT', 'only the port is translated');
+	flush();
+}
+
 # Everything else that a flow may have.
 sub check_traits {
 	my @tuple = tuple('tcp', 'ipv4', 1000, 21);
@@ -354,9 +367,7 @@ sub check_updates {
 	done($told, @update, '--set-status', 'assured');
 	ok($this->()->{flags}{ASSURED}, 'status: assured');
 	ok(!$this->()->{flags}{UNREPLIED}, 'status: seen-reply stays');
-	my ($status, $out, $err) = conntap(@update, '--set-status', 'not-assured');
-	is($status, 1, 'status: not-assured: the kernel refuses');
-	like($err, qr/\Aconntap: [^\n]*status[^\n]*\n\z/, 'status: why');
+	refused(2, 'set-status', @update, '--set-status', 'not-assured');
 	ok($this->()->{flags}{ASSURED}, 'status: it stays');
 	done($told, @update, '--set-mark', 3, '--set-timeout', 99, '--set-state', 'close');
 	my $all = $this->();
@@ -367,7 +378,10 @@ sub check_updates {
 	like((run('conntrack', '-L', '-f', 'ipv6', '-u', 'FIXED_TIMEOUT'))[1],
 		qr/sport=1000/, 'status: fixed-timeout');
 	# The kernel means it, even to root.
-	refused(1, 'timeout', @update, '--set-timeout', 50);
+	my ($status, $out, $err) = conntap(@update, '--set-timeout', 50);
+	is("$status $out", "1 Total: 0 connection(s) updated, 1 could not be updated\n",
+		'fixed-timeout: refused');
+	like($err, qr/\Aconntap: [^\n]*timeout[^\n]*\n\z/, 'fixed-timeout: why');
 	cmp_ok($this->()->{timeout}, '>', 60, 'fixed-timeout: it stays');
 
 	# Nobody has touched the other one.
@@ -376,6 +390,38 @@ sub check_updates {
 	delete @$_{qw(timeout delta)} for $before, $after;
 	is_deeply($after, $before, 'the other flow is as it was');
 	flush();
+}
+
+# A state is TCP's: its number is another state of SCTP, and none of UDP.
+sub check_states {
+	done('', 'create', tuple('tcp', 'ipv4', 1, 2), '--state', 'established');
+	done('', 'create', tuple('sctp', 'ipv4', 1, 2), '--state', 'established');
+	done('', 'create', tuple($_, 'ipv4', 1, 2)) for 'udp', 'gre';
+	done("Total: 1 connection(s) updated, 3 have no state of TCP\n", 'update', '-f',
+		'ipv4', '--set-state', 'close-wait', '--set-mark', 5);
+	my %flows = map { $_->{proto} => $_ } conntrack_flows();
+	is($flows{tcp}{state}, 'CLOSE_WAIT', 'states: of TCP');
+	is($flows{sctp}{state}, 'ESTABLISHED', 'states: SCTP keeps its own');
+	is(join(' ', map { $flows{$_}{mark} } qw(tcp udp gre sctp)), '5 0 0 0',
+		'states: and all else');
+	flush();
+}
+
+# What is said again adds to what was said before.
+sub check_repeated {
+	my @tuple = tuple('udp', 'ipv4', 1, 2);
+
+	done('', 'create', @tuple);
+	done("Total: 1 connection(s) updated\n", 'update', @tuple, '--set-status',
+		'seen-reply', '--set-status', 'assured');
+	my $flow = only_flow('udp');
+	ok($flow->{flags}{ASSURED} && !$flow->{flags}{UNREPLIED}, 'repeated: both bits');
+	my $job = start_listening({}, 5, program('conntap'), 'events', '-o', 'json', '-e',
+		'new', '-e', 'destroy');
+	done('', 'create', tuple('udp', 'ipv4', 3, 4));
+	flush();
+	wait_until('both kinds', sub { so_far($job) =~ /"new".*"destroy"/s });
+	is((interrupt($job))[0], 0, 'repeated: events of both kinds');
 }
 
 sub check_update_many {
@@ -514,6 +560,22 @@ sub check_command_lines {
 		['timeout', ['create', @tuple, '--timeout', 2 ** 31]],
 		['srckey', ['create', '-p', 'gre', '-s', '192.0.2.1', '-d', '192.0.2.2',
 			'--sport', 1, '--dport', 2]],
+		['contradicts', ['create', @tuple, '-f', 'ipv6']],
+		['orig-src', ['create', '-f', 'ipv6', @tuple]],
+		['IPv4 and IPv6', ['create', @tuple, '-r', 'fd00::1']],
+		['IPv4 and IPv6', ['create', @tuple, '-q', 'fd00::1']],
+		['IPv4 and IPv6', ['create', @tuple, '-n', 'fd00::1']],
+		['src-nat', ['create', @tuple, '-r', '198.51.100.9', '-n', 'fd00::1']],
+		['src-nat', ['create', @tuple, '-n', '203.0.113.5', '-q', '203.0.113.6']],
+		['srckey', ['create', tuple('udp', 'ipv4', 1, 2), '--srckey', 1]],
+		['--src-nat ADDR', ['create', @tuple, '-q', '203.0.113.5']],
+		['--src-nat ADDR', ['create', @tuple, '--reply-dst-port', 3]],
+		['--src-nat ADDR', ['create', @tuple, '-q', '203.0.113.5', '-g',
+			'203.0.113.6']],
+		['--dst-nat ADDR', ['create', @tuple, '-r', '203.0.113.5']],
+		['--dst-nat ADDR', ['create', @tuple, '--reply-src-port', 3]],
+		['--dst-nat ADDR', ['create', @tuple, '-r', '203.0.113.5', '-n',
+			'203.0.113.6']],
 		['', ['create', tuple('udp', 'ipv4', 1, 2), '--state', 'established']],
 		['', ['get']],
 		['', ['get', '-p', 'tcp', '-s', '192.0.2.1']],
@@ -532,6 +594,7 @@ sub check_command_lines {
 		['set-label', ['update', @tuple, '--set-label', 'no-such-label']],
 		['set-label', ['update', @tuple, '--set-label', 128]],
 		['load', ['update', @tuple, '--load', 'x']],
+		['timeout', ['create', '--load', '/dev/null', '-t', 5]],
 		['word', ['create', @tuple, 'more']];
 	is(table_size(), 0, 'command lines: no flow was made');
 }
@@ -539,9 +602,12 @@ sub check_command_lines {
 check_protocols();
 check_formats();
 check_nat();
+check_whole_reply();
 check_traits();
 check_labels();
 check_updates();
+check_states();
+check_repeated();
 check_update_many();
 check_random();
 check_command_lines();

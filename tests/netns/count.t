@@ -35,6 +35,21 @@ sub check_verbose {
 		'count -v with a condition');
 }
 
+# Each namespace has the limit for itself, so it says nothing of their sum.
+sub check_several {
+	my @names = qw(one two);
+
+	for my $name (@names) {
+		must('ip', 'netns', 'add', $name);
+		insert_flows($name, 1000, 3);
+	}
+	is_deeply([conntap('count', '-v', map { ('--netns', $_) } @names)], [0, "6\n", ''],
+		'count -v of two namespaces');
+	is_deeply([conntap('count', '-v', '-p', 'udp', map { ('--netns', $_) } @names)],
+		[0, "6\n", ''], 'count -v of two namespaces, with a condition');
+	must('ip', 'netns', 'delete', $_) for @names;
+}
+
 sub check_conditions {
 	my @flows = conntrack_flows();
 	my @cases = ('--proto udp' => sub { $_->{proto} eq 'udp' },
@@ -91,6 +106,7 @@ is($size, scalar(conntrack_flows()), 'as many as conntrack(8) lists');
 check_count('all, by the kernel', $size, '--kernel-filter');
 check_conditions();
 check_verbose($size);
+check_several();
 check_nobody($size);
 flood('-n', 30000);
 check_count('30,000 more', $size + 30000);

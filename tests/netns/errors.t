@@ -108,6 +108,17 @@ my @bad = (
 	'list --dnat=10.0.0.1/8' =>
 		'--dnat: 10.0.0.1/8 has host bits set (the network is 10.0.0.0/8)',
 	'list --any-nat x' => "x: $extra",
+	'list --src-nat 192.0.2.1/24' =>
+		'--src-nat: 192.0.2.1/24 has host bits set (the network is 192.0.2.0/24)',
+	'list --dst-nat 192.0.2.300' => "--dst-nat: 192.0.2.300 $address",
+	'list --any-nat fd00::1::2' => "--any-nat: fd00::1::2 $address",
+	'delete --mark 00000000000000000000000000000007abcdefg' =>
+		"--mark: 00000000000000000000000000000007abcdefg $mark",
+	'delete --mark 0000000000000000000000000000000007/1' =>
+		"--mark: 0000000000000000000000000000000007/1 $mark",
+	map({ +"update -p udp --set-status $_" => "--set-status: $_ cannot be set " .
+		'(seen-reply, assured and fixed-timeout can, and stay)' }
+		qw(not-assured not-fixed-timeout offload src-nat dying unreplied)),
 	'list --sport 70000' => "--sport: 70000 $port",
 	'list --dport 65536' => "--dport: 65536 $port",
 	'list --dport -1' => "--dport: -1 $port",
@@ -259,6 +270,17 @@ sub check_closed_pipe {
 		my ($status, undef, $err) = finish(start({ stdout => $in },
 			program('conntap'), split ' ', $words));
 		is("$status $err", '141 ', "$words, to nobody");
+	}
+}
+
+# Nobody is told that all went well with what went nowhere.
+sub check_closed_streams {
+	for my $words ('list', 'count', 'xml', 'stats', '--version') {
+		my ($status, $out, $err) = run('sh', '-c', 'exec "$@" >&-', 'sh',
+			program('conntap'), split ' ', $words);
+		is("$status $out", '1 ', "$words, without stdout: status");
+		like($err, qr/\Aconntap: [^\n]*Bad file descriptor\n\z/,
+			"$words, without stdout: why");
 	}
 }
 
@@ -443,6 +465,7 @@ $traffic = undef;
 run('conntrack', '-F');
 flood('-n', 5000);
 check_closed_pipe();
+check_closed_streams();
 check_full_disk();
 SKIP: {
 	my ($status) = run(qw(strace -f -qq -o /dev/null true));

@@ -108,11 +108,98 @@ sub check_flush {
 	run('conntrack', '-F');
 }
 
+# What describes one expectation chooses nothing among all: it is refused, and what asks
+# for all of them does nothing.
+sub check_options {
+	my $before = seen();
+	my @tuple = (['tuple-src', '192.0.2.1'], ['tuple-dst', '192.0.2.2'],
+		['tuple-port-src', 0], ['tuple-port-dst', 5001]);
+	my @create = (['mask-src', '255.0.0.0'], ['mask-dst', '255.0.0.0'],
+		['mask-port-src', 1], ['mask-port-dst', 1], ['nat-addr', '192.0.2.9'],
+		['nat-port', 7], ['nat-direction', 'reply'], ['class', 0],
+		['flags', 'permanent'], ['timeout', 5]);
+
+	for (@tuple, @create) {
+		my ($name, $value) = @$_;
+		my $why = "--$name is for expect .*create";
+		refused(2, $why, 'expect', @$_, "--$name", $value) for
+			['list'], ['flush', '--yes'], ['events'];
+	}
+	for (@create) {
+		my ($name, $value) = @$_;
+		refused(2, "--$name is for expect create only", 'expect', $_, '-p', 'tcp',
+			(map { ("--$_->[0]", $_->[1]) } @tuple), "--$name", $value) for
+			'get', 'delete';
+	}
+	is_deeply(seen(), $before, 'options: all are still there');
+}
+
+# A master that is said has to be that of the expectation.
+sub check_master {
+	my @expected = qw(-p tcp --tuple-src 192.0.2.1 --tuple-dst 192.0.2.2
+		--tuple-port-dst 5001);
+	my @others = (['-s', '192.0.2.3'], ['-d', '192.0.2.1'], ['--sport', 4002],
+		['--dport', 22], ['--helper', 'sip'], ['-w', 5],
+		[qw(-s 192.0.2.1 -d 192.0.2.2 --sport 4002 --dport 21)]);
+	my @these = ([], ['-s', '192.0.2.1'], ['--helper', 'ftp'], ['-w', 0], ['-f', 'ipv4'],
+		[qw(-s 192.0.2.1 -d 192.0.2.2 --sport 4001 --dport 21 --helper ftp)]);
+	my $before = seen();
+
+	for my $other (@others) {
+		refused(1, 'not found', 'expect', $_, @expected, @$other) for 'get', 'delete';
+	}
+	for my $unknown (['--mark', 0], ['--state', 'ESTABLISHED'], ['-u', 'assured'],
+		['-r', '192.0.2.2'], ['--reply-src-port', 21], ['--orig-zone', 0],
+		['--label', 3]) {
+		refused(2, 'of the master', 'expect', $_, @expected, @$unknown) for
+			'get', 'delete';
+	}
+	is_deeply(seen(), $before, 'masters: all are still there');
+	for (@these) {
+		my ($status, $out, $err) = conntap('expect', 'get', @expected, @$_);
+		is("$status $err", '0 ', "get, of @$_: status");
+		like($out, qr/\A\S+ 192\.0\.2\.1->192\.0\.2\.2 tcp \*->5001 [^\n]*\nTotal: 1 /,
+			"get, of @$_");
+	}
+	is_deeply([conntap('expect', 'delete', @expected, @{$these[-1]})], [0, '', ''],
+		'delete, of its master');
+	is_deeply(seen(), [grep { !/^192.* 5001$/ } @$before], 'that one is gone');
+	expect_port('192.0.2.1', '192.0.2.2', 4001, 5001);
+	is_deeply(seen(), $before, 'and there again');
+}
+
 sub check_events {
 	my $job = start_listening({}, 0x38, program('conntap'), 'expect', 'events');
 	my $count = start_listening({}, 0x38, program('conntap'), 'expect', 'events',
 		'--count', 2, '-o', 'json');
 	# Created, found, deleted; twice and absent are told apart.
+# Addresses of the other family, and parts that mean nothing without another.
+sub check_nonsense {
+	my @create = @_;
+	my @src = ('--tuple-src', '192.0.2.2');
+	my @dst = ('--tuple-dst', '192.0.2.1');
+	my $families = 'IPv4 and IPv6';
+	my @cases = (
+		[$families, '--tuple-src', '2001:db8::1', @dst],
+		[$families, @src, '--tuple-dst', '2001:db8::1'],
+		[$families, '--tuple-src', '2001:db8::2', '--tuple-dst', '2001:db8::1'],
+		[$families, @src, @dst, '--mask-src', 'ffff::'],
+		[$families, @src, @dst, '--mask-src', '255.0.0.0', '--mask-dst', 'ffff::'],
+		[$families, @src, @dst, '--nat-addr', '2001:db8::9'],
+		['contradicts', @src, @dst, '-f', 'ipv6'],
+		['of the master', @src, @dst, '--mark', 7],
+		['nat-addr', @src, @dst, '--nat-port', 55],
+		['nat-addr', @src, @dst, '--nat-direction', 'reply'],
+		['nat-addr', @src, @dst, '--nat-port', 55, '--nat-direction', 'reply'],
+	);
+
+	for (@cases) {
+		my ($why, @words) = @$_;
+		refused(2, $why, 'expect', @create, @words, '--tuple-port-dst', 4000);
+	}
+	is_deeply(seen(), [], 'nonsense: nothing is expected');
+}
+
 sub check_change {
 	my @master = qw(-p tcp -s 192.0.2.1 -d 192.0.2.2 --sport 10 --dport 21);
 	my @expected = qw(-p tcp --tuple-src 192.0.2.2 --tuple-dst 192.0.2.1
@@ -124,6 +211,7 @@ sub check_change {
 	refused(1, 'not found', 'expect', @create);
 	my ($status) = conntap('create', @master, qw(--state ESTABLISHED --helper ftp));
 	is($status, 0, 'a master');
+	check_nonsense('create', @master, '--helper', 'ftp');
 	is_deeply([conntap('expect', @create)], [0, '', ''], 'create');
 	refused(3, 'exists', 'expect', @create);
 	my (undef, $listed) = run('conntrack', '-L', 'expect');
@@ -174,6 +262,8 @@ sub check_traffic {
 my @made = make_expectations();
 is_deeply(seen(), \@made, 'conntrack(8) sees them');
 check_list(@made);
+check_options();
+check_master();
 check_flush();
 check_events();
 check_traffic();

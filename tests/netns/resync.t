@@ -86,6 +86,54 @@ is($wrong, 0, 'no flow comes twice, or goes without having come');
 like($out, qr/"lost":\d+/, 'the loss is told');
 like($out, qr/"unseen":true/, 'what went unseen is marked');
 
+# With conditions: of flows that are gone, it is told of those that met them when they were
+# seen last.
+sub check_conditions {
+	my @conditions = (['--mark', 7], ['--mark', 0], ['--src-nat'], ['--status', 'snat']);
+	run('conntrack', '-F');
+	flood('-n', 700, '-f', 40000);
+	my @jobs = map { start_listening({}, $new_and_destroy, program('conntap'), 'events',
+		'--resync', '--buffer', '64Ki', '-o', 'json', @$_) } @conditions;
+
+	wait_until('the first looks', sub {
+		@jobs == grep { Lab::process_state($_->{pid}) eq 'S' } @jobs });
+	kill STOP => $_->{pid} for @jobs;
+	wait_until('stops', sub { @jobs == grep { Lab::process_state($_->{pid}) eq 'T' } @jobs });
+	my %there = map { my @arguments = @$_;
+		my ($status, $out, $err) = conntap('list', '-o', 'json', @arguments);
+		die "conntap list: $err\n" if $status;
+		"@arguments" => join "\n", sort map { key($json->decode($_)) } split /\n/, $out
+		} @conditions;
+	flood('-n', 20000, '-f', 50000);
+	run('conntrack', '-F');
+	kill CONT => $_->{pid} for @jobs;
+	for my $i (0 .. $#jobs) {
+		my $name = "@{$conditions[$i]}";
+		my $ended = sub {
+			my ($text) = @_;
+			my %ended = map { my $event = $json->decode($_);
+				$event->{event} eq 'destroy' ? (key($event) => 1) : () }
+				$text =~ /^(.*)\n/mg;
+			return join "\n", grep { $ended{$_} } split /\n/, $there{$name};
+		};
+		ok($there{$name}, "$name: there were some");
+		ok(eval { wait_until('the ends', sub {
+			$ended->(so_far($jobs[$i])) eq $there{$name} }); 1 },
+			"$name: the ends of all that were there");
+		my (undef, $out) = interrupt($jobs[$i]);
+		my %strange = map { $json->decode($_)->{mark} // 0 => 1 }
+			grep { !/"unseen"|"lost"/ } split /\n/, $out;
+		delete $strange{$name eq '--mark 7' ? 7 : 0};
+		is(join(' ', sort keys %strange), '', "$name: and of no others") if $i < 2;
+		my %told = map { key($json->decode($_)) => 1 }
+			grep { /"destroy"/ } split /\n/, $out;
+		my $other = $conditions[1 - $i];
+		is(scalar(grep { $told{$_} } split /\n/, $there{"@$other"}), 0,
+			"$name: none of those of @$other") if $i < 2;
+	}
+}
+check_conditions();
+
 my ($refused, undef, $why) = conntap('events', '--resync', '--event', 'new', '--for', '1');
 is($refused, 2, 'without events of the end there is no resync');
 like($why, qr/--resync/, 'and it is said');

@@ -8,6 +8,7 @@ use warnings;
 
 use File::Temp ();
 use FindBin;
+use POSIX ();
 use Test::More;
 
 use lib $FindBin::Bin;
@@ -140,6 +141,24 @@ sub check_lines {
 		['no value', sprintf("$line\n", 9) =~ s/ 9$//r],
 		['a range', sprintf("$line\n", 9) =~ s/--sport 9/--sport 9-10/r],
 		['two families', sprintf("$line\n", 9) =~ s/-d 192\.0\.2\.2/-d 2001:db8::1/r],
+		['a reply of the other family', sprintf("$line\n", 9) =~
+			s/-r \S+ -q \S+/-r 2001:db8::1/r],
+		['translation to the other family', sprintf("$line\n", 9) =~
+			s/-r \S+ -q \S+/-n 2001:db8::1/r],
+		['translation of the other family', sprintf("$line\n", 9) =~
+			s/-q \S+/-n 2001:db8::1/r],
+		['another family', sprintf("$line\n", 9) =~ s/-p/-f ipv6 -p/r],
+		['no port of translation', sprintf("$line\n", 9) =~
+			s/-q \S+/-n 192.0.2.9:99999/r],
+		['a word for it', sprintf("$line\n", 9) =~ s/-q \S+/-n 192.0.2.9:abc/r],
+		['nothing for it', sprintf("$line\n", 9) =~ s/-q \S+/-n 192.0.2.9:/r],
+		['two ports of translation', sprintf("$line\n", 9) =~
+			s/-q \S+/-n 192.0.2.9:10/r],
+		['half a bracket', sprintf("$line\n", 9) =~ s/-q \S+/-n [2001:db8::1:9/r],
+		['ports of GRE', sprintf("$line\n", 9) =~ s/-p udp/-p gre/r],
+		['a key of UDP', sprintf("$line\n", 9) =~ s/--sport/--srckey/r],
+		['two sources', sprintf("$line\n", 9) =~ s/-s/-s 192.0.2.7 -s/r],
+		['no role', sprintf("$line\n", 9) =~ s/-p udp/-p dccp --role xyz/r],
 		['very long', '-A ' . '-t 600 ' x 2000 . "\n"]) {
 		my ($name, $bad) = @$case;
 		for my $before (0, 3, 256, 300) {
@@ -166,8 +185,57 @@ sub check_lines {
 	refused(2, 'load', 'create', '--load', '/dev/null', '-p', 'tcp');
 }
 
+# Ports of a translation behind its address, and a line for each namespace.
+sub check_translation {
+	my $one = sprintf("$line\n", 9) =~ s/-q \S+(.*) 9$/-n 192.0.2.9:99$1 99/r;
+	my $both = '-A -t 600 -s 2001:db8::1 -d 2001:db8::2 -g [2001:db8::3]:81 ' .
+		"-n [2001:db8::4]:99 -p tcp --state ESTABLISHED --sport 1 --dport 2\n";
+	# What has been changed without address translation, as by IPVS.
+	my $plain = sprintf("$line\n", 10) =~ s/-r \S+/-r 192.0.2.7/r;
+	my ($status, $out, $err) = conntap('create', '--load', file_of($one, $both, $plain));
+
+	is("$status $out$err", "0 Total: 3 connection(s) created\n", 'translation: status');
+	is_deeply([sort map { join ' ', @{$_->{reply}}{qw(src dst sport dport)} }
+		conntrack_flows()], ['192.0.2.2 192.0.2.9 53 99', '192.0.2.7 192.0.2.1 53 10',
+		'2001:db8::3 2001:db8::4 81 99'], 'translation: the replies');
+	run('conntrack', '-F');
+}
+
+# What is at its end after the first of several namespaces is refused; a file is not.
+sub check_namespaces {
+	my @names = ('one', 'two');
+	my @netns = map { ('--netns', $_) } @names;
+	my $file = file_of(map { sprintf("$line\n", $_) } 1 .. 5);
+	my $sizes = sub { join ' ', map { (run(program('conntap'), 'count', '--netns', $_))[1]
+		=~ s/\n//r } @names };
+	my $load = 'exec "$0" create --load';
+	my $pipe = sub { run('sh', '-c', "cat \"\$1\" | (shift; $_[0])", program('conntap'),
+		"$file", @_[1 .. $#_]) };
+
+	must('ip', 'netns', 'add', $_) for @names;
+	my $empty = $sizes->();
+	for my $name ('-', '/dev/stdin', '/proc/self/fd/0') {
+		my ($status, $out, $err) = $pipe->("$load $name \"\$@\"", @netns);
+		is("$status $out", '2 ', "$name, two namespaces: refused");
+		like($err, qr/\Aconntap: --load \Q$name\E: [^\n]*only once[^\n]*\n\z/,
+			"$name, two namespaces: why");
+	}
+	POSIX::mkfifo("$file.fifo", 0600) or die "mkfifo: $!\n";
+	refused(2, 'only once', 'create', '--load', "$file.fifo", @netns);
+	unlink "$file.fifo";
+	is($sizes->(), $empty, 'nothing was created');
+	my ($status, $out, $err) = $pipe->("$load - \"\$@\"", '--netns', 'one');
+	is("$status $out$err", "0 Total: 5 connection(s) created\n", 'a pipe, one namespace');
+	($status, $out, $err) = conntap('create', '--load', "$file", @netns);
+	is("$status $out$err", "0 Total: 0 connection(s) created, 5 there already\n" .
+		"Total: 5 connection(s) created\n", 'a file, two namespaces');
+	run('ip', 'netns', 'del', $_) for @names;
+}
+
 check_traffic();
 check_many();
 check_lines();
+check_translation();
+check_namespaces();
 
 done_testing();

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/filter.h"
 #include "common/label.h"
@@ -820,6 +822,124 @@ needs(void **unused)
 	ct_filter_free(filter);
 }
 
+/* "--sport 1 --dport 2" → the flow that they describe. */
+static int
+describe(const char *conditions, struct ct_flow *flow, struct ct_why *why)
+{
+	struct ct_filter *filter = ct_filter_new();
+	char words[256], *rest = words, *name;
+	int error;
+
+	snprintf(words, sizeof(words), "%s", conditions);
+	while ((name = strsep(&rest, " ")))
+		add(filter, name + 2, strsep(&rest, " "));
+	error = ct_filter_describe(filter, flow, why);
+	ct_filter_free(filter);
+	return error;
+}
+
+#define UDP4 \
+	"--orig-src 192.0.2.1 --orig-dst 192.0.2.2 --protonum udp --sport 1 --dport 2"
+
+static void
+one_flow(void **unused)
+{
+	struct ct_flow flow;
+	struct ct_why why;
+
+	(void)unused;
+	assert_int_equal(
+		describe(UDP4 " --src-nat 192.0.2.9 --family ipv4", &flow, &why), 0);
+	assert_int_equal(flow.orig.family, AF_INET);
+	assert_int_equal(flow.orig.proto, IPPROTO_UDP);
+	assert_int_equal(flow.orig.sport, 1);
+	assert_int_equal(flow.orig.dport, 2);
+	assert_int_equal(flow.status, CT_SRC_NAT);
+	assert_int_equal(flow.reply.family, AF_INET);
+	assert_memory_equal(flow.reply.dst.bytes, "\xc0\0\x02\x09", 4);
+	/* The same again leaves no choice. */
+	assert_int_equal(describe(UDP4 " --dport 2 --dport 2,2", &flow, &why), 0);
+	assert_int_equal(flow.orig.dport, 2);
+	assert_int_equal(describe("--reply-src 2001:db8::1 --reply-dst 2001:db8::2 "
+				  "--protonum gre --reply-key-src 7 --reply-key-dst 8",
+				  &flow, &why),
+			 0);
+	assert_int_equal(flow.orig.family, AF_INET6);
+	assert_int_equal(flow.reply.sport, 7);
+	/* A state, before its protocol is known. */
+	assert_int_equal(describe("--state established --protonum tcp", &flow, &why),
+			 0);
+	assert_int_equal(flow.state, 3);
+}
+
+#define CHOICE(name)                                          \
+	"--" name " leaves a choice, or contradicts another " \
+	"condition; this is about one flow"
+#define AGAINST(name) "--" name " contradicts another condition"
+#define FAMILIES "IPv4 and IPv6 do not go together in one flow"
+
+static void
+no_one_flow(void **unused)
+{
+	static const struct {
+		const char *conditions;
+		const char *why;
+	} cases[] = {
+		{ UDP4 " --family ipv6", AGAINST("orig-src") },
+		{ "--family ipv6 " UDP4, CHOICE("orig-src") },
+		{ UDP4 " --reply-src 2001:db8::1", FAMILIES },
+		{ UDP4 " --src-nat 2001:db8::1", FAMILIES },
+		{ UDP4 " --reply-src 192.0.2.2 --src-nat 2001:db8::1",
+		  CHOICE("src-nat") },
+		{ "--src-nat 2001:db8::1 --reply-src 192.0.2.2", CHOICE("reply-src") },
+		{ "--src-nat 2001:db8::1 --dst-nat 192.0.2.2", CHOICE("dst-nat") },
+		{ UDP4 " --src-nat 192.0.2.7 --reply-dst 192.0.2.8",
+		  AGAINST("src-nat") },
+		{ UDP4 " --dport 3", CHOICE("dport") },
+		{ UDP4 " --srckey 1", AGAINST("srckey") },
+		{ "--protonum gre --sport 1",
+		  "GRE has no ports, but keys (--srckey, --dstkey)" },
+		{ UDP4 " --zone 5 --orig-zone 6", AGAINST("zone") },
+		{ UDP4 " --state established", CHOICE("state") },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct ct_flow flow;
+		struct ct_why why;
+
+		if (describe(cases[i].conditions, &flow, &why) != -EINVAL)
+			fail_msg("%s: taken", cases[i].conditions);
+		assert_string_equal(why.text, cases[i].why);
+	}
+}
+
+/* More conditions than there is room for at first. */
+static void
+many_conditions(void **unused)
+{
+	struct ct_filter *filter = ct_filter_new();
+	size_t count = 0;
+
+	(void)unused;
+	for (const struct ct_condition *c = ct_conditions; c->name; c++) {
+		if (strncmp(c->name, "min-", 4) == 0)
+			add(filter, c->name, "0");
+		else if (strcmp(c->argument, "PORT") == 0 ||
+			 strcmp(c->argument, "ZONE") == 0)
+			add(filter, c->name, "0-65535");
+		else if (strcmp(c->argument, "ADDR") == 0 && !c->bare)
+			add(filter, c->name, "0.0.0.0/0");
+		else
+			continue;
+		count++;
+	}
+	assert_in_range(count, 17, 32);
+	assert_true(ct_filter_match(filter, &flows[TCP]));
+	assert_false(ct_filter_match(filter, &flows[UDP6]));
+	ct_filter_free(filter);
+}
+
 /* What the command line makes of the table has to be without doubt. */
 static void
 the_table(void **unused)
@@ -871,6 +991,9 @@ main(void)
 		cmocka_unit_test(bad),
 		cmocka_unit_test(long_values),
 		cmocka_unit_test(needs),
+		cmocka_unit_test(one_flow),
+		cmocka_unit_test(no_one_flow),
+		cmocka_unit_test(many_conditions),
 		cmocka_unit_test(the_table),
 	};
 

@@ -58,7 +58,8 @@ random_steps(void **unused)
 		struct ct_flow flow = flow_of(i);
 
 		if (rand() % 3) {
-			assert_int_equal(ct_known_add(known, &flow), !model->there[i]);
+			assert_int_equal(ct_known_add(known, &flow, true),
+					 !model->there[i]);
 			model->count += !model->there[i];
 			model->there[i] = true;
 		} else {
@@ -100,19 +101,48 @@ sweep_tells_the_missing(void **unused)
 	for (unsigned int i = 0; i < FLOWS; i++) {
 		struct ct_flow flow = flow_of(i);
 
-		assert_int_equal(ct_known_add(known, &flow), 1);
+		assert_int_equal(ct_known_add(known, &flow, true), 1);
 		model->there[i] = true;
 	}
 	ct_known_begin(known);
 	for (unsigned int i = 0; i < FLOWS; i += 3, fresh++) {
 		struct ct_flow flow = flow_of(i);
 
-		assert_int_equal(ct_known_add(known, &flow), 0);
+		assert_int_equal(ct_known_add(known, &flow, true), 0);
 		model->fresh[i] = true;
 	}
 	assert_int_equal(ct_known_sweep(known, count_swept, model), 0);
 	assert_int_equal(model->swept, FLOWS - fresh);
 	assert_int_equal(ct_known_count(known), fresh);
+	ct_known_free(known);
+	free(model);
+}
+
+/* Of the missing, those that were wanted when they were last seen. */
+static void
+sweep_tells_the_wanted(void **unused)
+{
+	struct model *model = calloc(1, sizeof(*model));
+	struct ct_known *known = ct_known_new();
+	struct ct_flow stranger = flow_of(FLOWS);
+
+	(void)unused;
+	for (unsigned int i = 0; i < FLOWS; i++) {
+		struct ct_flow flow = flow_of(i);
+
+		ct_known_add(known, &flow, i % 2);
+		if (i % 3 == 0)
+			ct_known_change(known, &flow, !(i % 2));
+		flow.id++;
+		ct_known_change(known, &flow, !(i % 2));
+		model->there[i] = i % 3 == 0 ? !(i % 2) : i % 2;
+	}
+	ct_known_change(known, &stranger, true);
+	ct_known_begin(known);
+	assert_int_equal(ct_known_sweep(known, count_swept, model), 0);
+	for (unsigned int i = 0; i < FLOWS; i++)
+		assert_false(model->there[i]);
+	assert_int_equal(ct_known_count(known), 0);
 	ct_known_free(known);
 	free(model);
 }
@@ -124,9 +154,9 @@ another_id_is_another_flow(void **unused)
 	struct ct_flow flow = flow_of(1);
 
 	(void)unused;
-	assert_int_equal(ct_known_add(known, &flow), 1);
+	assert_int_equal(ct_known_add(known, &flow, true), 1);
 	flow.id++;
-	assert_int_equal(ct_known_add(known, &flow), 1);
+	assert_int_equal(ct_known_add(known, &flow, true), 1);
 	assert_int_equal(ct_known_count(known), 1);
 	ct_known_free(known);
 	ct_known_free(NULL);
@@ -138,6 +168,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_steps),
 		cmocka_unit_test(sweep_tells_the_missing),
+		cmocka_unit_test(sweep_tells_the_wanted),
 		cmocka_unit_test(another_id_is_another_flow),
 	};
 
