@@ -38,6 +38,7 @@ use feature qw(state);
 
 use Cwd qw(abs_path);
 use Exporter qw(import);
+use File::Spec ();
 use Fcntl qw(F_SETPIPE_SZ);
 use File::Basename qw(dirname);
 use File::Temp ();
@@ -81,11 +82,11 @@ sub lab_has {
 	return scalar grep { $_ eq $part } split ' ', $ENV{CONNTAP_LAB_HAS} // '';
 }
 
-# The path of something in the build directory.
+# The path of something in the build directory, good wherever one is.
 sub program {
 	my ($name) = @_;
 
-	return ($ENV{CONNTAP_BUILD} // abs_path("$here/../..") . '/build') . "/$name";
+	return File::Spec->rel2abs($ENV{CONNTAP_BUILD} // "$here/../../build") . "/$name";
 }
 
 sub slurp {
