@@ -1090,7 +1090,8 @@ sub check_churn {
 	my $column = oid('conntapFlowMark');
 	my ($others, $begun, $walks, %snapshots) = (0, time, 0);
 
-	while (time - $begun < 6) {
+	# A busy machine makes fewer of them.
+	while (time - $begun < (keys %snapshots > 2 ? 6 : 25)) {
 		my @rows = eval { $snmp->walk($column) };
 		is($@, '', 'churn: names grow') if $@;
 		walk_ok($snmp, \%stable, \$others, 'churn, walk ' . ++$walks,
