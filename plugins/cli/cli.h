@@ -334,9 +334,6 @@ int cli_describe(const struct cli *cli, struct ct_flow *flow);
 int cli_written(int error);
 int cli_not_written(const char *path, int error);
 
-/* Older files could not be removed, for --keep.  Returns CLI_FAILED. */
-int cli_not_pruned(int error);
-
 /* The exit status of a command that `cli_stop` ended. */
 int cli_stopped(void);
 

@@ -7,7 +7,6 @@
 
 #include "every.h"
 #include "flow_log.h"
-#include "plugins/export/name.h"
 #include "show.h"
 
 static int
@@ -56,25 +55,22 @@ check_options(const struct cli *cli, const struct output *output)
 	return CLI_OK;
 }
 
-/* What --keep lets go of goes before, too: it may be what fills the disk. */
 static int
 export_file(struct cli *cli, const struct output *output,
 	    const struct output_name *name)
 {
 	char path[PATH_MAX];
-	int removed, status;
+	int status;
 
 	if (output_name_make(cli->path, name, path) < 0)
 		return cli_not_written(cli->path, -ENAMETOOLONG);
-	if (cli->keep)
-		output_name_prune(cli->path, name, NULL, cli->keep);
+	cli_prune(cli, name, NULL);
 	status = cli_export(cli, output, path);
 	if (status != CLI_OK)
 		return status;
 	if (cli_used(cli, CLI_VERBOSE))
 		cli_log(LOG_INFO, "%s is written", path);
-	removed = cli->keep ? output_name_prune(cli->path, name, path, cli->keep) : 0;
-	return removed < 0 ? cli_not_pruned(removed) : CLI_OK;
+	return cli_prune(cli, name, path);
 }
 
 /* The files of one time, and what has become of them. */

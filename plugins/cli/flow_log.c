@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "every.h"
-#include "plugins/export/name.h"
 #include "watch.h"
 
 /* Steps of a few thousand events each. */
@@ -89,8 +88,7 @@ begin_document(struct flow_log *log, uint64_t when)
 	error = choose_name(log, when, path);
 	if (error)
 		return cli_not_written(cli->path, error);
-	if (cli->keep)
-		output_name_prune(cli->path, &log->name, NULL, cli->keep);
+	cli_prune(cli, &log->name, NULL);
 	cli_watch_settings(cli, &kernel);
 	if (cli_show_open(&log->show, cli, log->output, &how, &kernel) != CLI_OK)
 		return CLI_FAILED;
@@ -117,22 +115,11 @@ tell_loss(struct flow_log *log, uint64_t lost)
 }
 
 static int
-prune(const struct flow_log *log)
-{
-	const struct cli *cli = log->cli;
-	char path[PATH_MAX];
-	int removed = 0;
-
-	if (cli->keep && output_name_make(cli->path, &log->name, path) == 0)
-		removed = output_name_prune(cli->path, &log->name, path, cli->keep);
-	return removed < 0 ? cli_not_pruned(removed) : CLI_OK;
-}
-
-static int
 end_document(struct flow_log *log)
 {
 	struct cli_show *show = &log->show;
 	uint64_t events = show->end.flows + show->end.lost;
+	char path[PATH_MAX];
 	int status;
 
 	if (!log->writing)
@@ -149,7 +136,9 @@ end_document(struct flow_log *log)
 		return status;
 	}
 	tell_loss(log, show->end.lost);
-	return prune(log);
+	if (output_name_make(log->cli->path, &log->name, path) < 0)
+		return cli_not_written(log->cli->path, -ENAMETOOLONG);
+	return cli_prune(log->cli, &log->name, path);
 }
 
 static void

@@ -187,13 +187,6 @@ cli_not_written(const char *path, int error)
 }
 
 int
-cli_not_pruned(int error)
-{
-	cli_say("--keep: cannot remove older files: %s", strerror(-error));
-	return CLI_FAILED;
-}
-
-int
 cli_stopped(void)
 {
 	return 128 + cli_stop;

@@ -78,3 +78,15 @@ cli_show_done(struct cli_show *show)
 	show->sink = NULL;
 	show->labels = NULL;
 }
+
+int
+cli_prune(const struct cli *cli, const struct output_name *name, const char *written)
+{
+	int removed =
+		cli->keep ? output_name_prune(cli->path, name, written, cli->keep) : 0;
+
+	if (removed >= 0 || !written)
+		return CLI_OK;
+	cli_say("--keep: cannot remove older files: %s", strerror(-removed));
+	return CLI_FAILED;
+}

@@ -3,6 +3,7 @@
 #define CLI_SHOW_H
 /* Documents: a format, what goes into it, and where it goes. */
 #include "cli.h"
+#include "plugins/export/name.h"
 #include "plugins/export/sink.h"
 
 struct cli_show {
@@ -32,6 +33,14 @@ int cli_show_end(struct cli_show *show);
 
 /* Without cli_show_end() before, there is no file.  A second time does nothing. */
 void cli_show_done(struct cli_show *show);
+
+/*
+ * --keep, where it was given: before a file is written, with NULL, as the older ones
+ * may be what fills the disk, and with its path afterwards.  Returns CLI_OK, or
+ * CLI_FAILED after saying that older files stay, which is for afterwards.
+ */
+int cli_prune(const struct cli *cli, const struct output_name *name,
+	      const char *written);
 
 /*
  * A document of the chosen flows, and of what else the command line asks for, in the

@@ -829,15 +829,6 @@ sub check_comma {
 
 # Part two: a peak, namespaces, processors, and what is not drawn.
 
-sub insert {
-	my ($netns, $port, $count) = @_;
-
-	for my $n (1 .. $count) {
-		must('ip', 'netns', 'exec', $netns, qw(conntrack -I -p udp -s 192.0.2.1
-			-d 192.0.2.2 --dport 53 -t 600 --sport), $port + $n);
-	}
-}
-
 # The highest value, over so long a time for each.
 sub highest {
 	my ($host, $cf, $span, $key) = @_;
@@ -870,7 +861,7 @@ sub flood_between {
 
 sub check_spaces {
 	must('ip', 'netns', 'add', 'blue');
-	insert('blue', 1000, 5);
+	insert_flows('blue', 1000, 5);
 	my $host = start_collectd(interval => 4, plugin => with_rrd(<<'END'));
 	ReportByCpu true
 	Notify false

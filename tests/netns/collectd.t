@@ -575,7 +575,7 @@ END
 	ends_soon($host, 'options');
 
 	# Started again, it begins at once, and with what the kernel has counted.
-	insert('gateway', 1000, 5);
+	insert_flows('gateway', 1000, 5);
 	$host = start_collectd(plugin => "ReportByCpu true\nTable true\n");
 	comes_to_be($host, 'started again', qr/./, sub {
 		(kernel_values(by_cpu => 1), table_values()) });
@@ -658,15 +658,6 @@ sub check_flood {
 	ends_soon($host, 'a flood');
 }
 
-sub insert {
-	my ($netns, $port, $count) = @_;
-
-	for my $n (1 .. $count) {
-		must('ip', 'netns', 'exec', $netns, qw(conntrack -I -p udp -s 192.0.2.1
-			-d 192.0.2.2 --dport 53 -t 600 --sport), $port + $n);
-	}
-}
-
 # Which namespaces' flows there are: "one=3 two=5".
 sub seen_in {
 	my ($host) = @_;
@@ -696,8 +687,8 @@ sub events_of {
 
 sub check_netns {
 	must('ip', 'netns', 'add', $_) for 'one', 'two';
-	insert('one', 1000, 3);
-	insert('two', 2000, 5);
+	insert_flows('one', 1000, 3);
+	insert_flows('two', 2000, 5);
 	my $host = start_collectd(plugin => <<'END');
 	Netns "one"
 	Netns "two"
@@ -728,10 +719,10 @@ END
 		'self objects flows'], [3, 3, 3, 3], 'namespaces: groups');
 	is_deeply([grep { !/^(?:one|two)(?:-[a-z]+)? / } keys %page], [],
 		'namespaces: no other values');
-	insert('one', 1100, 4);
+	insert_flows('one', 1100, 4);
 	comes_to('events of one', '4 0', sub { join ' ', map {
 		sum_of($host, "$_-new connections") } 'one', 'two' });
-	insert('two', 2100, 4);
+	insert_flows('two', 2100, 4);
 	comes_to('events of two', '4', sub { sum_of($host, 'two-new connections') });
 	is_deeply([$host->said], [], 'namespaces: nothing to complain about');
 
@@ -746,7 +737,7 @@ END
 	comes_to('vanished: nobody listens', 'two-events objects listening=0',
 		sub { events_of($host, 'two') });
 	must('ip', 'netns', 'add', 'two');
-	insert('two', 3000, 2);
+	insert_flows('two', 3000, 2);
 	comes_to('one that returned', 'one=7 two=2', sub { seen_in($host) });
 	comes_to('returned: a new subscription', '2', sub {
 		sum_of($host, 'two-events operations') });
@@ -754,7 +745,7 @@ END
 	is($page{'two-events objects listening'}, 1, 'returned: somebody listens');
 	cmp_ok(sum_of($host, 'two-new connections'), '>=', 4,
 		'returned: events go on where they were');
-	insert('two', 3100, 6);
+	insert_flows('two', 3100, 6);
 	# Of the two flows that there were already, it may have heard.
 	comes_to('returned: its events', 'all', sub {
 		my $heard = sum_of($host, 'two-new connections') - 4;
@@ -771,12 +762,12 @@ END
 	my $all = 'all=0 client=0 gateway=0 one=7 server=0 two=8';
 	comes_to('all namespaces', $all, sub { seen_in($host) });
 	must('ip', 'netns', 'add', 'three');
-	insert('three', 4000, 1);
+	insert_flows('three', 4000, 1);
 	comes_to('all: a new one', $all =~ s/ two/ three=1 two/r,
 		sub { seen_in($host) });
 	must('ip', 'netns', 'delete', 'three');
 	comes_to('all: one less', $all, sub { seen_in($host) });
-	insert('gateway', 5000, 2);
+	insert_flows('gateway', 5000, 2);
 	comes_to('all: its own has a name, too', $all =~ s/(all|gateway)=0/$1=2/gr,
 		sub { seen_in($host) });
 	is_deeply([$host->said], [], 'all: nothing to complain about');
@@ -788,7 +779,7 @@ END
 # Another namespace takes a name while somebody stays in the one that had it.
 sub check_replaced {
 	must('ip', 'netns', 'add', 'one');
-	insert('one', 1000, 50);
+	insert_flows('one', 1000, 50);
 	my $stays = start({}, qw(ip netns exec one sleep 600));
 	my $host = start_collectd(plugin => "Netns one\nEvents true\n");
 	my $is = sub {
@@ -801,11 +792,11 @@ sub check_replaced {
 	comes_to('a namespace', '50 50 50 1', $is);
 	must('ip', 'netns', 'delete', 'one');
 	must('ip', 'netns', 'add', 'one');
-	insert('one', 2000, 1);
+	insert_flows('one', 2000, 1);
 	comes_to('another by its name', '1 1 1 1', $is);
 	comes_to('another: a new subscription', '2',
 		sub { sum_of($host, 'one-events operations') });
-	insert('one', 2100, 3);
+	insert_flows('one', 2100, 3);
 	comes_to('another: its events', '3', sub { sum_of($host, 'one-new connections') });
 	comes_to('another: its peak', '4 4 4 1', $is);
 	$host = undef;
@@ -856,7 +847,7 @@ sub check_rights {
 		'root without rights' => [qw(setpriv --bounding-set=-net_admin
 			--inh-caps=-net_admin)]);
 
-	insert('gateway', 1000, 5);
+	insert_flows('gateway', 1000, 5);
 	for my $who (sort keys %who) {
 		my @as = @{$who{$who}};
 		SKIP: {
@@ -948,7 +939,7 @@ sub check_notify {
 # In another namespace, too, /proc is to tell of that one.
 sub check_rights_elsewhere {
 	must('ip', 'netns', 'add', 'one');
-	insert('one', 1000, 7);
+	insert_flows('one', 1000, 7);
 	my $host = start_collectd(before => [qw(setpriv --bounding-set=-net_admin
 		--inh-caps=-net_admin)], plugin => "Netns one\n");
 	comes_to('without rights, elsewhere: its counters', '7 7', sub {
@@ -1188,7 +1179,7 @@ sub check_slow {
 
 # collectd -T: everything is read once.
 sub check_once {
-	insert('gateway', 1000, 5);
+	insert_flows('gateway', 1000, 5);
 	my ($dir, @command) = collectd_command(options => ['-T'],
 		plugin => "Table true\nEvents true\n");
 	my ($status, $out, $err) = run(@command);
